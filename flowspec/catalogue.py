@@ -1,0 +1,86 @@
+"""The catalogue of node types, as data: enough to check a flow without any handler's libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from flowspec.values import JsonObject
+
+__all__ = ["Catalogue", "ErrorType", "NodeType", "RetryDefaults", "Tier"]
+
+Tier = Literal["inline", "local", "remote"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorType:
+    """A way a node can fail, by the name that `retry.only` and `error.type` use."""
+
+    name: str
+    permanent: bool
+    meaning: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryDefaults:
+    """Retry settings in seconds; `attempts` None means without end."""
+
+    attempts: int | None = 1
+    interval: float = 1.0
+    factor: float = 2.0
+    max_interval: float = 60.0
+    jitter: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeType:
+    """What a node does, seen from outside.
+
+    `tier` says where it runs: `inline` in the interpreter itself, `local` and `remote` as a
+    Temporal activity whose type is `name`. `actions_param` names a parameter whose list of
+    strings replaces `actions`. `secret_params` are the parameters in which `${secrets.X}` may
+    stand, `*` for all.
+    """
+
+    name: str
+    summary: str
+    description: str = ""
+    params_schema: JsonObject = field(default_factory=lambda: {"type": "object"})
+    output_schema: JsonObject = field(default_factory=dict)
+    example: str
+    tier: Tier = "remote"
+    actions: tuple[str, ...] = ()
+    actions_param: str | None = None
+    outcomes: tuple[str, ...] = ("success", "failure")
+    errors: tuple[ErrorType, ...] = ()
+    exclusive: tuple[tuple[str, ...], ...] = ()
+    require_one: tuple[tuple[str, ...], ...] = ()
+    secret_params: tuple[str, ...] = ()
+    retry: RetryDefaults = RetryDefaults()
+    attempt_timeout: float | None = None
+    heartbeat: float | None = None
+
+    @property
+    def is_activity(self) -> bool:
+        return self.tier != "inline"
+
+
+class Catalogue(Mapping[str, NodeType]):
+    """Node types by name, in the order they were given; a name given twice is refused."""
+
+    def __init__(self, node_types: Iterable[NodeType]) -> None:
+        self._types: dict[str, NodeType] = {}
+        for node_type in node_types:
+            if node_type.name in self._types:
+                raise ValueError(f"node type {node_type.name!r} is declared twice")
+            self._types[node_type.name] = node_type
+
+    def __getitem__(self, name: str) -> NodeType:
+        return self._types[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._types)
+
+    def __len__(self) -> int:
+        return len(self._types)
