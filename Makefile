@@ -1,0 +1,53 @@
+# Needs Python 3.11 or newer; uses uv where it is on PATH, else plain pip.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.setup-done
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help setup demo dev test check lint fmt lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make .venv with Flowrunner, its tools and a Temporal server
+	@:
+
+$(STAMP): pyproject.toml requirements/constraints.txt requirements/dev-server.txt scripts/setup.sh
+	@VENV=$(VENV) sh scripts/setup.sh
+	@touch $@
+
+demo: setup ## Start Temporal and a worker, run a flow to its end, clean up
+	@exec $(PY) scripts/demo.py
+
+dev: setup ## Start Temporal and a worker and keep them running
+	@exec $(VENV)/bin/flowrunner dev
+
+test: setup ## Run every test, those on a real Temporal server included
+	@exec $(PY) -m pytest
+
+check: lint ## Lint, types, import contracts and the tests that need no server
+	@exec $(PY) -m pytest -m "not server"
+
+lint: setup ## Lint, types and import contracts
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+fmt: setup ## Format and fix what can be fixed
+	$(VENV)/bin/ruff format
+	$(VENV)/bin/ruff check --fix
+
+lock: setup ## Renew requirements/constraints.txt (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --upgrade --extra dev \
+		--no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+		-o requirements/constraints.txt pyproject.toml
+
+clean: ## Remove everything that was made here, local runs included
+	rm -rf $(VENV) .flowrunner build dist *.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
