@@ -1,0 +1,369 @@
+"""The shipped product under test: real processes, configured by their environment alone.
+
+Nothing here wires parts of Flowrunner together. A worker is `python worker.py`, a command is
+`flowrunner`, the server is the packaged `temporal`, and a test sees what a user would see.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Literal
+
+from temporalio.client import Client
+
+__all__ = [
+    "ROOT",
+    "Answer",
+    "HttpService",
+    "Product",
+    "Received",
+    "Running",
+    "TemporalServer",
+    "clean_environment",
+    "free_port",
+    "start_temporal",
+    "until",
+]
+
+ROOT = Path(__file__).parents[2]
+_BIN = Path(sys.executable).parent
+_OURS = ("FLOWRUNNER_", "TEMPORAL_", "FLOWS_DIR", "COLUMNS", "NO_COLOR", "FORCE_COLOR")
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def clean_environment(**settings: str) -> dict[str, str]:
+    """This process's environment without any setting of Flowrunner or Temporal, plus `settings`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    return {**kept, "TEMPORAL_CONFIG_FILE": os.devnull, **settings}
+
+
+def until(condition: Callable[[], bool], *, what: str, seconds: float = 30.0) -> None:
+    """Ask again until `condition` holds; a test that waits in vain fails, naming `what`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds:g} s in vain for {what}")
+        threading.Event().wait(0.05)
+
+
+class Running:
+    """A process of ours that writes to a log file and is ended by its own id."""
+
+    def __init__(self, name: str, argv: list[str], *, env: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        with log.open("ab") as sink:
+            self._process = subprocess.Popen(
+                argv,
+                env=dict(env),
+                cwd=log.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
+    def stop(self, *, seconds: float = 40.0) -> int:
+        """SIGTERM, and SIGKILL if that is not heard; returns the exit code."""
+        if self.exit_code is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """SIGKILL: what a crash looks like."""
+        if self.exit_code is None:
+            self._process.kill()
+        self._process.wait(10)
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemporalServer:
+    """A tuned development server with nothing in it."""
+
+    address: str
+    process: Running
+
+
+@contextmanager
+def start_temporal(folder: Path) -> Iterator[TemporalServer]:
+    """Run the packaged development server on a free port, headless, with its data in `folder`."""
+    port = free_port()
+    argv = [str(_BIN / "temporal"), *_server_arguments(port, folder / "temporal.db")]
+    log = folder / "temporal.log"
+    process = Running("temporal", argv, env=clean_environment(), log=log)
+    try:
+        until(
+            lambda: "Temporal Server:" in process.output() or process.exit_code is not None,
+            what="the Temporal server",
+        )
+        if process.exit_code is not None:
+            raise AssertionError(f"the Temporal server ended at once:\n{process.output()}")
+        yield TemporalServer(address=f"127.0.0.1:{port}", process=process)
+    finally:
+        process.stop()
+
+
+def _server_arguments(port: int, database: Path) -> list[str]:
+    flags = ["--ip", "127.0.0.1", "--port", str(port), "--headless", "--log-level", "error"]
+    flags += ["--db-filename", str(database)]
+    for name in ("transferProcessor", "timerProcessor", "visibilityProcessor"):
+        flags += ["--dynamic-config-value", f"history.{name}MaxPollRPS=10000"]
+    for name in ("frontend.rps", "frontend.namespaceRPS", "history.rps", "matching.rps"):
+        flags += ["--dynamic-config-value", f"{name}=100000"]
+    for kind in ("Read", "Write"):
+        flags += ["--dynamic-config-value", f"matching.numTaskqueue{kind}Partitions=1"]
+    for name in ("FlowName", "FlowVersion", "FlowStatus"):
+        flags += ["--search-attribute", f"{name}=Keyword"]
+    flags += ["--search-attribute", "FlowLabels=KeywordList"]
+    return ["server", "start-dev", *flags]
+
+
+@dataclass(kw_only=True)
+class Product:
+    """Flowrunner as installed: one task queue, one folder of flows, and what runs of it."""
+
+    address: str
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    task_queue: str = field(default_factory=lambda: f"flows-{uuid.uuid4().hex[:8]}")
+    workers: list[Running] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.flows_dir.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def flows_dir(self) -> Path:
+        return self.folder / "flows"
+
+    def environment(self, **settings: str) -> dict[str, str]:
+        return clean_environment(
+            TEMPORAL_ADDRESS=self.address,
+            FLOWRUNNER_TASK_QUEUE=self.task_queue,
+            FLOWS_DIR=str(self.flows_dir),
+            **{**self.settings, **settings},
+        )
+
+    def write_flow(self, name: str, text: str) -> Path:
+        """Put a flow into FLOWS_DIR, where runs find it by name."""
+        path = self.flows_dir / f"{name}.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def start_worker(self, **settings: str) -> Running:
+        """Start `python worker.py` and return when its health endpoint says that it is ready."""
+        health = f"127.0.0.1:{free_port()}"
+        env = self.environment(
+            FLOWRUNNER_HEALTH_ADDRESS=health, FLOWRUNNER_LOG_FORMAT="json", **settings
+        )
+        log = self.folder / f"worker-{len(self.workers)}.log"
+        worker = Running("worker", [sys.executable, str(ROOT / "worker.py")], env=env, log=log)
+        self.workers.append(worker)
+        until(lambda: worker.exit_code is not None or _healthy(health), what="a healthy worker")
+        if worker.exit_code is not None:
+            raise AssertionError(f"the worker ended at once:\n{worker.output()}")
+        return worker
+
+    def stop(self) -> None:
+        """End every worker that was started here."""
+        for worker in self.workers:
+            worker.stop()
+
+    def cli(
+        self,
+        *arguments: str,
+        stdin: str | None = None,
+        seconds: float = 60.0,
+        **settings: str,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `flowrunner ARGUMENTS` as a script would, without a terminal."""
+        return self._run([str(_BIN / "flowrunner"), *arguments], stdin, seconds, settings)
+
+    def cli_json(self, *arguments: str, seconds: float = 60.0, **settings: str) -> Any:
+        """Run `flowrunner ARGUMENTS` and read its standard output as one JSON value."""
+        done = self.cli(*arguments, seconds=seconds, **settings)
+        try:
+            return json.loads(done.stdout)
+        except json.JSONDecodeError:
+            raise AssertionError(
+                f"flowrunner {' '.join(arguments)} ended with {done.returncode} and no JSON:\n"
+                f"{done.stdout}\n{done.stderr}"
+            ) from None
+
+    def start_cli(self, *arguments: str, **settings: str) -> Running:
+        """Start `flowrunner ARGUMENTS` and leave it running; its output is in a log."""
+        log = self.folder / f"cli-{uuid.uuid4().hex[:8]}.log"
+        env = self.environment(**settings)
+        return Running("flowrunner", [str(_BIN / "flowrunner"), *arguments], env=env, log=log)
+
+    def temporal(
+        self, *arguments: str, stdin: str | None = None, seconds: float = 60.0
+    ) -> subprocess.CompletedProcess[str]:
+        """Run Temporal's own command line."""
+        return self._run([str(_BIN / "temporal"), *arguments], stdin, seconds, {})
+
+    async def client(self) -> Client:
+        """A plain Temporal client, without anything of ours."""
+        return await Client.connect(self.address)
+
+    def _run(
+        self, argv: list[str], stdin: str | None, seconds: float, settings: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            argv,
+            env=self.environment(**settings),
+            cwd=self.folder,
+            input="" if stdin is None else stdin,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+
+def _healthy(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{address}/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """A request as it reached the service."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the service says: `body` is sent as JSON unless it is bytes or text."""
+
+    status: int = 200
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Responder = Callable[[Received], Answer]
+
+
+class HttpService:
+    """An HTTP service on 127.0.0.1 that answers by path and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.requests: list[Received] = []
+        self._routes: dict[tuple[str, str], Responder] = {}
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def on(self, method: str, path: str, answer: Responder | Answer) -> None:
+        """Answer requests to `path` so, or by calling `answer` with each."""
+        self._routes[method, path] = answer if callable(answer) else lambda _: answer
+
+    def __enter__(self) -> HttpService:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> Literal[False]:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(10)
+        return False
+
+    def _answer(self, request: Received) -> Answer:
+        self.requests.append(request)
+        responder = self._routes.get((request.method, request.path))
+        return responder(request) if responder else Answer(status=404, body={"error": "not found"})
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def _serve(self) -> None:
+                path, _, query = self.path.partition("?")
+                length = int(self.headers.get("Content-Length") or 0)
+                request = Received(
+                    method=self.command,
+                    path=path,
+                    query=query,
+                    headers=dict(self.headers.items()),
+                    body=self.rfile.read(length),
+                )
+                _send(self, service._answer(request))
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _serve
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Keep the test's output clean."""
+
+        return Handler
+
+
+def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
+    body, kind = _encode(answer.body)
+    headers = {"Content-Type": kind, **answer.headers}
+    handler.send_response(answer.status)
+    for name, value in headers.items():
+        handler.send_header(name, value)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    if handler.command != "HEAD":
+        handler.wfile.write(body)
+
+
+def _encode(body: Any) -> tuple[bytes, str]:
+    if isinstance(body, bytes):
+        return body, "application/octet-stream"
+    if isinstance(body, str):
+        return body.encode(), "text/plain; charset=utf-8"
+    return json.dumps(body).encode(), "application/json"
