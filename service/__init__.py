@@ -1,0 +1,1 @@
+"""The edges of Flowrunner: settings, the connection to Temporal, the local server, the command."""

@@ -1,0 +1,33 @@
+"""What the command needs and must not import: handed in by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from flowspec.catalogue import Catalogue
+    from service.settings import WorkerSettings
+
+__all__ = ["Composition", "Serve"]
+
+
+class Serve(Protocol):
+    """Runs a worker until it is cancelled or told to stop by SIGTERM.
+
+    `address` is that of a local server without TLS; None takes the way to Temporal from the
+    environment.
+    """
+
+    def __call__(
+        self, settings: WorkerSettings, *, address: str | None = None
+    ) -> Coroutine[Any, Any, None]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composition:
+    """Both are called only by the commands that need them, so that `--help` stays quick."""
+
+    catalogue: Callable[[], Catalogue]
+    serve: Serve

@@ -1,0 +1,80 @@
+"""Every setting Flowrunner reads, from the environment alone.
+
+One class per concern. The `load_*` functions are the only readers: they report every bad or
+unknown variable at once, as `SettingsInvalid`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic.fields import FieldInfo
+
+from service.settings.environment import (
+    SECRET_PREFIX,
+    EnvironmentSettings,
+    SettingsInvalid,
+    load,
+    unknown_variables,
+)
+from service.settings.temporal import (
+    TEMPORAL_VARIABLES,
+    TemporalSettings,
+    TemporalVariable,
+    TlsSettings,
+    read_temporal_settings,
+)
+from service.settings.worker import Address, DevServerSettings, WorkerSettings
+
+__all__ = [
+    "DEBUG_VARIABLE",
+    "SECRET_PREFIX",
+    "TEMPORAL_VARIABLES",
+    "Address",
+    "DevServerSettings",
+    "SettingsInvalid",
+    "TemporalSettings",
+    "TemporalVariable",
+    "TlsSettings",
+    "WorkerSettings",
+    "load_dev_server_settings",
+    "load_temporal_settings",
+    "load_worker_settings",
+    "setting_fields",
+]
+
+DEBUG_VARIABLE = "FLOWRUNNER_DEBUG"
+
+_CLASSES: tuple[type[EnvironmentSettings], ...] = (WorkerSettings, DevServerSettings)
+
+
+def load_worker_settings() -> WorkerSettings:
+    """Raises `SettingsInvalid`."""
+    return load(WorkerSettings, _known())
+
+
+def load_dev_server_settings() -> DevServerSettings:
+    """Raises `SettingsInvalid`."""
+    return load(DevServerSettings, _known())
+
+
+def load_temporal_settings() -> TemporalSettings:
+    """From the variables and the configuration file of the Temporal CLI; the variables win.
+
+    Raises `SettingsInvalid`.
+    """
+    if problems := unknown_variables(_known()):
+        raise SettingsInvalid(problems)
+    return read_temporal_settings()
+
+
+def setting_fields() -> Iterator[tuple[str, FieldInfo]]:
+    """Every variable of ours with its field, in the order of the reference."""
+    for settings in _CLASSES:
+        for field in settings.model_fields.values():
+            assert isinstance(field.validation_alias, str)
+            yield field.validation_alias, field
+
+
+def _known() -> list[str]:
+    return [*(name for name, _ in setting_fields()), DEBUG_VARIABLE]
