@@ -21,10 +21,10 @@ $(STAMP): pyproject.toml requirements/constraints.txt requirements/dev-server.tx
 	@touch $@
 
 demo: setup ## Start Temporal and a worker, run a flow to its end, clean up
-	@exec $(PY) scripts/demo.py
+	@exec $(PY) -m scripts.demo
 
 dev: setup ## Start Temporal and a worker and keep them running
-	@exec $(VENV)/bin/flowrunner dev
+	@FLOWS_DIR=$${FLOWS_DIR:-examples} exec $(VENV)/bin/flowrunner dev
 
 test: setup ## Run every test, those on a real Temporal server included
 	@exec $(PY) -m pytest

@@ -20,11 +20,12 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from temporalio.client import Client
+
+from examples.service import Answer, HttpService, Received
 
 __all__ = [
     "ROOT",
@@ -37,12 +38,18 @@ __all__ = [
     "clean_environment",
     "free_port",
     "start_temporal",
+    "temporal_binary",
     "until",
 ]
 
 ROOT = Path(__file__).parents[2]
 _BIN = Path(sys.executable).parent
 _OURS = ("FLOWRUNNER_", "TEMPORAL_", "FLOWS_DIR", "COLUMNS", "NO_COLOR", "FORCE_COLOR")
+
+
+def temporal_binary() -> Path:
+    """Temporal's own command line, as `make setup` installed it."""
+    return _BIN / "temporal"
 
 
 def free_port() -> int:
@@ -126,7 +133,7 @@ class TemporalServer:
 def start_temporal(folder: Path) -> Iterator[TemporalServer]:
     """Run the packaged development server on a free port, headless, with its data in `folder`."""
     port = free_port()
-    argv = [str(_BIN / "temporal"), *_server_arguments(port, folder / "temporal.db")]
+    argv = [str(temporal_binary()), *_server_arguments(port, folder / "temporal.db")]
     log = folder / "temporal.log"
     process = Running("temporal", argv, env=clean_environment(), log=log)
     try:
@@ -237,7 +244,7 @@ class Product:
         self, *arguments: str, stdin: str | None = None, seconds: float = 60.0
     ) -> subprocess.CompletedProcess[str]:
         """Run Temporal's own command line."""
-        return self._run([str(_BIN / "temporal"), *arguments], stdin, seconds, {})
+        return self._run([str(temporal_binary()), *arguments], stdin, seconds, {})
 
     async def client(self) -> Client:
         """A plain Temporal client, without anything of ours."""
@@ -264,106 +271,3 @@ def _healthy(address: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Received:
-    """A request as it reached the service."""
-
-    method: str
-    path: str
-    query: str
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What the service says: `body` is sent as JSON unless it is bytes or text."""
-
-    status: int = 200
-    body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-Responder = Callable[[Received], Answer]
-
-
-class HttpService:
-    """An HTTP service on 127.0.0.1 that answers by path and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.requests: list[Received] = []
-        self._routes: dict[tuple[str, str], Responder] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def on(self, method: str, path: str, answer: Responder | Answer) -> None:
-        """Answer requests to `path` so, or by calling `answer` with each."""
-        self._routes[method, path] = answer if callable(answer) else lambda _: answer
-
-    def __enter__(self) -> HttpService:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> Literal[False]:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
-        return False
-
-    def _answer(self, request: Received) -> Answer:
-        self.requests.append(request)
-        responder = self._routes.get((request.method, request.path))
-        return responder(request) if responder else Answer(status=404, body={"error": "not found"})
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        service = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def _serve(self) -> None:
-                path, _, query = self.path.partition("?")
-                length = int(self.headers.get("Content-Length") or 0)
-                request = Received(
-                    method=self.command,
-                    path=path,
-                    query=query,
-                    headers=dict(self.headers.items()),
-                    body=self.rfile.read(length),
-                )
-                _send(self, service._answer(request))
-
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _serve
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Keep the test's output clean."""
-
-        return Handler
-
-
-def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
-    body, kind = _encode(answer.body)
-    headers = {"Content-Type": kind, **answer.headers}
-    handler.send_response(answer.status)
-    for name, value in headers.items():
-        handler.send_header(name, value)
-    handler.send_header("Content-Length", str(len(body)))
-    handler.end_headers()
-    if handler.command != "HEAD":
-        handler.wfile.write(body)
-
-
-def _encode(body: Any) -> tuple[bytes, str]:
-    if isinstance(body, bytes):
-        return body, "application/octet-stream"
-    if isinstance(body, str):
-        return body.encode(), "text/plain; charset=utf-8"
-    return json.dumps(body).encode(), "application/json"
