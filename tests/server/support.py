@@ -26,6 +26,7 @@ from typing import Any
 from temporalio.client import Client
 
 from examples.service import Answer, HttpService, Received
+from service.devserver import DevServerOptions, arguments
 
 __all__ = [
     "ROOT",
@@ -131,9 +132,10 @@ class TemporalServer:
 
 @contextmanager
 def start_temporal(folder: Path) -> Iterator[TemporalServer]:
-    """Run the packaged development server on a free port, headless, with its data in `folder`."""
+    """Run the server as `flowrunner dev` would, on a free port, headless, its data in `folder`."""
     port = free_port()
-    argv = [str(temporal_binary()), *_server_arguments(port, folder / "temporal.db")]
+    options = DevServerOptions(cli=temporal_binary(), data_dir=folder, port=port, ui_port=None)
+    argv = [str(options.cli), *arguments(options)]
     log = folder / "temporal.log"
     process = Running("temporal", argv, env=clean_environment(), log=log)
     try:
@@ -146,21 +148,6 @@ def start_temporal(folder: Path) -> Iterator[TemporalServer]:
         yield TemporalServer(address=f"127.0.0.1:{port}", process=process)
     finally:
         process.stop()
-
-
-def _server_arguments(port: int, database: Path) -> list[str]:
-    flags = ["--ip", "127.0.0.1", "--port", str(port), "--headless", "--log-level", "error"]
-    flags += ["--db-filename", str(database)]
-    for name in ("transferProcessor", "timerProcessor", "visibilityProcessor"):
-        flags += ["--dynamic-config-value", f"history.{name}MaxPollRPS=10000"]
-    for name in ("frontend.rps", "frontend.namespaceRPS", "history.rps", "matching.rps"):
-        flags += ["--dynamic-config-value", f"{name}=100000"]
-    for kind in ("Read", "Write"):
-        flags += ["--dynamic-config-value", f"matching.numTaskqueue{kind}Partitions=1"]
-    for name in ("FlowName", "FlowVersion", "FlowStatus"):
-        flags += ["--search-attribute", f"{name}=Keyword"]
-    flags += ["--search-attribute", "FlowLabels=KeywordList"]
-    return ["server", "start-dev", *flags]
 
 
 @dataclass(kw_only=True)
