@@ -11,11 +11,11 @@ RESERVED_EVENTS = ("pause", "resume")
 """Signal names a run understands itself, so no `event` node may wait for them."""
 
 
-def _object(required: tuple[str, ...] = (), **properties: Json) -> JsonObject:
+def _object(*required: str, **properties: Json) -> JsonObject:
     return {
         "type": "object",
         "properties": dict(properties),
-        "required": list(required),
+        "required": list[Json](required),
         "additionalProperties": False,
     }
 
@@ -179,7 +179,7 @@ FLOW = NodeType(
         "with `wait: false` goes on once it has started. The flow is looked up when it starts."
     ),
     params_schema=_object(
-        ("flow",),
+        "flow",
         flow=_text("The flow's name"),
         input={"type": "object", "description": "Its input"},
         wait={"type": "boolean", "description": "Wait for its result (default true)"},
@@ -206,7 +206,7 @@ FAIL = NodeType(
     name="fail",
     summary="Fail on purpose",
     params_schema=_object(
-        ("message",),
+        "message",
         message=_text("What went wrong, for people"),
         type=_text("The error's type, for edges and programs; `Failed` if left out", minLength=1),
         details={"description": "More, as any JSON"},

@@ -201,5 +201,5 @@ def load_plan(data: Json) -> Plan:
 
 
 def canonical(data: Json) -> str:
-    """One spelling per value; the order of keys is kept, for it is the document's and has meaning."""
+    """One spelling per value; the order of keys is kept, for it is the document's own."""
     return json.dumps(data, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,239 @@
+"""The machine: a whole run as a pure state machine.
+
+Whoever drives it performs the operations it asks for, answers them by id, hands it signals and
+decisions, and calls `advance`. Its state is plain JSON between any two calls, so a run can go on
+in another process, or in another Temporal execution, with nothing lost.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import cast
+
+from flowspec.expressions import ExpressionError
+from flowspec.machine.core import Core
+from flowspec.machine.frames import Frames
+from flowspec.machine.inline import Waits
+from flowspec.machine.items import Items
+from flowspec.machine.operations import (
+    Call,
+    Child,
+    Evaluate,
+    Finished,
+    Operation,
+    Sleep,
+    Stop,
+    make_error,
+)
+from flowspec.machine.program import Program, program_for
+from flowspec.machine.runs import Runs
+from flowspec.machine.state import FrameState, RunState
+from flowspec.machine.status import status_of
+from flowspec.plan import NodePlan
+from flowspec.scheduler import Scheduler
+from flowspec.values import Json, JsonObject, NeedsWorker
+
+__all__ = [
+    "Call",
+    "Child",
+    "Evaluate",
+    "Finished",
+    "Machine",
+    "Operation",
+    "Program",
+    "Sleep",
+    "Stop",
+    "make_error",
+    "program_for",
+]
+
+_BUDGET = 20_000
+"""Steps in one go: what one workflow task can do well within its deadline."""
+
+
+class Machine:
+    """One run of a program."""
+
+    def __init__(self, program: Program, state: RunState) -> None:
+        self._core = Core(program, state)
+        self._frames = Frames(self._core)
+        self._runs = Runs(self._core)
+        self._items = Items(self._core, self._frames)
+        self._waits = Waits(self._core)
+        self._core.on("root.timeout", self._timed_out)
+        self._core.on("root.vars", self._vars_known)
+        self._core.on("root.failed", self._refused)
+        self._core.on("root.end", self._end)
+
+    # -- life ----------------------------------------------------------------------------------
+
+    @classmethod
+    def start(cls, program: Program, *, run: JsonObject, input: Json, now: float) -> Machine:
+        """A new run; nothing happens before `advance`."""
+        self = cls(program, RunState(run=run, input=input))
+        self._core.now = now
+        plan = program.plan
+        if plan.timeout is not None:
+            self._core.sleep("~timeout", now + plan.timeout, ["root.timeout"], "timeout of the run")
+        source = program.template("", "vars", plan.vars)
+        self._core.evaluate(
+            source,
+            {"input": input, "run": run},
+            id="~vars",
+            raw=plan.vars,
+            then=["root.vars"],
+            otherwise=["root.failed"],
+        )
+        return self
+
+    @classmethod
+    def load(cls, program: Program, data: JsonObject) -> Machine:
+        """The run that `dump` described: its sleeps are asked for again, nothing else is."""
+        raw = dict(data)
+        schedulers = cast("dict[str, JsonObject]", raw.pop("schedulers"))
+        self = cls(program, RunState.load(raw))
+        for path, scheduler in schedulers.items():
+            graph = program.graphs[self._core.state.frames[path].block]
+            self._core.schedulers[path] = Scheduler.load(graph, scheduler)
+        if not self._core.state.paused:
+            self._core.release()
+        return self
+
+    def dump(self) -> JsonObject:
+        schedulers: JsonObject = {p: s.dump() for p, s in self._core.schedulers.items()}
+        return {**self._core.state.dump(), "schedulers": schedulers}
+
+    def rearm(self) -> None:
+        """Ask again for the sleeps a dumped run was in the middle of."""
+        for id, until in self._core.state.sleeping.items():
+            self._core.operations.append(Sleep(id=id, until=until))
+
+    # -- what the driver does ------------------------------------------------------------------
+
+    def advance(self, now: float) -> bool:
+        """Make the steps that are due; False if the driver should pause and call again."""
+        self._core.now = now
+        return self._core.advance(_BUDGET)
+
+    def take(self) -> list[Operation]:
+        """The operations asked for since the last call, in order."""
+        operations, self._core.operations = self._core.operations, []
+        return operations
+
+    def answer(self, id: str, value: Json) -> None:
+        self._core.answer(id, value)
+
+    def fail(self, id: str, error: JsonObject) -> None:
+        """The operation failed; an error of type `Cancelled` says it was stopped."""
+        self._core.fail(id, error)
+
+    def signal(self, name: str, value: Json) -> bool:
+        """False if no node of this flow ever waits for that signal."""
+        return self._waits.signal(name, value)
+
+    def objection(self, decision: JsonObject) -> str | None:
+        return self._waits.objection(decision)
+
+    def complete(self, decision: JsonObject) -> JsonObject:
+        return self._waits.complete(decision)
+
+    def cancel(self, reason: str) -> None:
+        """Bring the run to its end: `cancelled` edges and undos still run."""
+        self.resume()
+        if "" in self._core.state.frames:
+            self._core.do("frame.cancel", "", reason)
+
+    def pause(self) -> None:
+        """Start nothing new; what runs goes on."""
+        self._core.state.paused = True
+
+    def resume(self) -> None:
+        self._core.state.paused = False
+        self._core.release()
+
+    def drain(self) -> None:
+        """Start nothing new until the run has moved, so that it can."""
+        self._core.draining = True
+
+    # -- what the driver sees ------------------------------------------------------------------
+
+    @property
+    def finished(self) -> Finished | None:
+        ending = self._core.state.finished
+        if ending is None:
+            return None
+        error = cast("JsonObject | None", ending.get("error"))
+        match ending["status"]:
+            case "success" | "returned":
+                return Finished(status="completed", output=ending.get("output"))
+            case "cancelled":
+                return Finished(status="cancelled", error=error)
+            case _:
+                return Finished(status="failed", error=error)
+
+    @property
+    def may_move(self) -> bool:
+        """Whether all that is outstanding can be asked for again elsewhere: only sleeps are."""
+        state = self._core.state
+        return not state.todo and all(id in state.sleeping for id in state.waiters)
+
+    @property
+    def phase(self) -> str:
+        """One word for people: running, waiting, paused, failing, cancelling, or how it ended."""
+        state = self._core.state
+        finished = self.finished
+        if finished is not None:
+            return finished.status
+        root = state.frames.get("")
+        ending = root.ending if root is not None else None
+        if ending is not None and ending["status"] in ("failed", "cancelled"):
+            return "failing" if ending["status"] == "failed" else "cancelling"
+        if state.paused:
+            return "paused"
+        busy = any(id not in state.sleeping for id in state.waiters)
+        return "waiting" if state.waits and not busy else "running"
+
+    def node_at(self, path: str) -> NodePlan | None:
+        """The plan of the node a path such as `each.3/inner#2` stands for."""
+        name = re.split(r"[#.~]", path.rsplit("/", 1)[-1], maxsplit=1)[0]
+        nodes = (graph.nodes.get(name) for graph in self._core.program.graphs.values())
+        return next((node for node in nodes if node is not None), None)
+
+    def labels(self) -> dict[str, str]:
+        """The flow's labels for this run; one that cannot be worked out is left out."""
+        state, program = self._core.state, self._core.program
+        scope: dict[str, Json] = {"input": state.input, "run": state.run}
+        labels: dict[str, str] = {}
+        for name, raw in program.plan.labels.items():
+            try:
+                value = program.template(f"label:{name}", "labels", raw).evaluate(scope)
+            except (ExpressionError, NeedsWorker):
+                continue
+            labels[name] = str(value)
+        return labels
+
+    def status(self, limit: int) -> JsonObject:
+        """What people want to know of the run, with at most `limit` nodes."""
+        return status_of(self._core.state, self.phase, limit)
+
+    # -- root ----------------------------------------------------------------------------------
+
+    def _vars_known(self, values: JsonObject) -> None:
+        self._frames.open(FrameState(path="", vars=dict(values)))
+
+    def _refused(self, error: JsonObject) -> None:
+        message = f"vars: {error['message']}"
+        self._core.state.finished = {"status": "failed", "error": {**error, "message": message}}
+
+    def _timed_out(self, _: Json) -> None:
+        message = (
+            f"the run was not done within its timeout of {self._core.program.plan.timeout:g} s"
+        )
+        self.resume()
+        self._core.do("frame.fail", "", make_error("Timeout", message))
+
+    def _end(self, ending: Mapping[str, Json]) -> None:
+        if self._core.state.finished is None:
+            self._core.state.finished = dict(ending)
+            self._core.wake("~timeout")

@@ -1,0 +1,237 @@
+"""The core that all parts of the machine share: its steps, its questions to the world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from flowspec.expressions import Expression, ExpressionError, Template, scope_for
+from flowspec.machine.operations import Evaluate, Operation, Sleep, Stop, make_error
+from flowspec.machine.program import Program
+from flowspec.machine.state import FrameState, ItemState, NodeRun, RunState, Todo, Waiter
+from flowspec.plan import NodePlan
+from flowspec.scheduler import Scheduler
+from flowspec.values import Json, JsonObject, NeedsWorker
+
+__all__ = ["Core"]
+
+_STARTS = ("node.start", "run.fill", "item.round")
+"""The steps that start new work: a paused run keeps them until it is resumed."""
+
+
+class Core:
+    """State, pending steps and outgoing operations of one run."""
+
+    def __init__(self, program: Program, state: RunState) -> None:
+        self.program = program
+        self.state = state
+        self.schedulers: dict[str, Scheduler] = {}
+        self.operations: list[Operation] = []
+        self.now = 0.0
+        self.draining = False
+        self._handlers: dict[str, Callable[..., None]] = {}
+
+    # -- steps ---------------------------------------------------------------------------------
+
+    def on(self, name: str, handler: Callable[..., None]) -> None:
+        self._handlers[name] = handler
+
+    def do(self, name: str, *arguments: Json) -> None:
+        self.state.todo.append([name, *arguments])
+
+    def advance(self, budget: int) -> bool:
+        """Make the pending steps, at most `budget`; False if some are left for later."""
+        todo = self.state.todo
+        while todo:
+            if budget <= 0:
+                return False
+            budget -= 1
+            step = todo.popleft()
+            name = cast(str, step[0])
+            if (self.state.paused or self.draining) and name in _STARTS:
+                self.state.held.append(step)
+            else:
+                self._handlers[name](*step[1:])
+        return True
+
+    def release(self) -> None:
+        """Let the held steps go."""
+        self.state.todo.extend(self.state.held)
+        self.state.held = []
+
+    # -- operations ----------------------------------------------------------------------------
+
+    def ask(self, operation: Operation, then: Todo, otherwise: Todo) -> None:
+        self.operations.append(operation)
+        self.state.waiters[operation.id] = Waiter(then=then, otherwise=otherwise)
+
+    def sleep(self, id: str, until: float, then: Todo, title: str = "") -> None:
+        self.state.sleeping[id] = until
+        self.ask(Sleep(id=id, until=until, title=title), then, then)
+
+    def answer(self, id: str, value: Json) -> None:
+        self.state.sleeping.pop(id, None)
+        waiter = self.state.waiters.pop(id, None)
+        if waiter is not None:
+            self.state.todo.append([*waiter.then, value])
+
+    def fail(self, id: str, error: JsonObject) -> None:
+        self.state.sleeping.pop(id, None)
+        waiter = self.state.waiters.pop(id, None)
+        if waiter is not None:
+            self.state.todo.append([*waiter.otherwise, error])
+
+    def wake(self, id: str | None) -> None:
+        """Give up a sleep; nothing follows from it."""
+        if id is not None and self.state.sleeping.pop(id, None) is not None:
+            del self.state.waiters[id]
+            self.operations.append(Stop(id=id))
+
+    # -- values --------------------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        source: Template | Expression,
+        scope: Mapping[str, Json],
+        *,
+        id: str,
+        raw: Json,
+        then: Todo,
+        otherwise: Todo,
+    ) -> None:
+        """Go on with the value: at once, or when an activity worker has worked it out."""
+        try:
+            value = cast(Json, source.evaluate(scope))
+        except NeedsWorker:
+            operation = Evaluate(
+                id=id,
+                node=id,
+                source=raw,
+                condition=isinstance(source, Expression),
+                scope=scope_for(source.references, scope),
+            )
+            self.ask(operation, then, otherwise)
+        except ExpressionError as error:
+            self.state.todo.append([*otherwise, make_error("ExpressionError", str(error))])
+        else:
+            self.state.todo.append([*then, value])
+
+    def scope(
+        self,
+        frame: FrameState,
+        source: Template | Expression,
+        *,
+        item: ItemState | None = None,
+        node: str | None = None,
+        extra: Mapping[str, Json] | None = None,
+    ) -> dict[str, Json]:
+        """The names an expression may see, as far as it mentions them."""
+        roots = dict.fromkeys(reference.path[0] for reference in source.references)
+        scope: dict[str, Json] = {}
+        for root in roots:
+            if root == "nodes":
+                scope["nodes"] = self._nodes(frame, source, item)
+            elif root == "input":
+                scope["input"] = self.state.input
+            elif root == "run":
+                scope["run"] = self.state.run
+            elif root == "vars":
+                scope["vars"] = self.vars(frame)
+        if any(root not in ("nodes", "input", "run", "vars") for root in roots):
+            scope = {**self._locals(frame, item, node), **scope}
+        return {**scope, **extra} if extra else scope
+
+    def vars(self, frame: FrameState) -> dict[str, Json]:
+        while frame.vars is None:
+            frame = self.outer(frame)
+        return frame.vars
+
+    def outer(self, frame: FrameState) -> FrameState:
+        assert frame.owner is not None
+        return self.frame_of(self.state.items[frame.owner])
+
+    def frame_of(self, item: ItemState) -> FrameState:
+        return self.state.frames[self.state.runs[item.run].frame]
+
+    def plan_of(self, run: NodeRun) -> NodePlan:
+        return self.program.node(self.state.frames[run.frame].block, run.node)
+
+    def _nodes(
+        self, frame: FrameState, source: Template | Expression, item: ItemState | None
+    ) -> dict[str, Json]:
+        wanted = dict.fromkeys(
+            str(reference.path[1])
+            for reference in source.references
+            if reference.path[0] == "nodes" and len(reference.path) > 1
+        )
+        found: dict[str, Json] = {}
+        here: FrameState | None = frame
+        special = self._special_results(item)
+        while here is not None:
+            for name in wanted:
+                if name not in found and name in here.results:
+                    found[name] = here.results[name]
+            here = self.outer(here) if here.owner is not None else None
+        found.update({name: value for name, value in special.items() if name in wanted})
+        outside = cast(JsonObject, self.state.outer.get("nodes", {}))
+        return {name: found.get(name, outside.get(name, {})) for name in wanted}
+
+    def _special_results(self, item: ItemState | None) -> dict[str, Json]:
+        """A repeating item sees its own last round; an undo sees what it undoes."""
+        if item is None:
+            return {}
+        run = self.state.runs[item.run]
+        own: dict[str, Json] = {run.node: item.last} if item.last is not None else {}
+        if run.undo is not None:
+            own[cast(str, run.undo["node"])] = {
+                "outcome": "success",
+                "output": run.undo["output"],
+            }
+        return own
+
+    def _locals(
+        self, frame: FrameState, item: ItemState | None, node: str | None
+    ) -> dict[str, Json]:
+        names: dict[str, Json] = {}
+        outer: FrameState | None = frame
+        while outer is not None:
+            names = {**self._item_names(outer, item, node), **names}
+            item = self.state.items[outer.owner] if outer.owner is not None else None
+            node = self.state.runs[item.run].node if item is not None else None
+            outer = self.frame_of(item) if item is not None else None
+        inherited = {k: v for k, v in self.state.outer.items() if k != "nodes"}
+        return {**inherited, **names}
+
+    def _item_names(
+        self, frame: FrameState, item: ItemState | None, node: str | None
+    ) -> dict[str, Json]:
+        names: dict[str, Json] = {}
+        if node is not None:
+            iteration = self.schedulers[frame.path].iteration(node)
+            if iteration is not None:
+                names["iteration"] = iteration
+        if item is None:
+            return names
+        run = self.state.runs[item.run]
+        plan = self.plan_of(run)
+        if plan.repeat is not None:
+            names["iteration"] = item.round
+        if plan.foreach is not None and item.index is not None:
+            names[plan.foreach.name] = item.value
+            names["index"] = item.index
+        if run.error is not None:
+            names["error"] = run.error
+        return names
+
+    # -- what people see -----------------------------------------------------------------------
+
+    def record(self, frame: str, node: str, **changes: Json) -> None:
+        """Note for people what became of a node; a later round replaces an earlier one."""
+        self.state.records.setdefault(frame, {}).setdefault(node, {}).update(changes)
+
+    def forget_records(self, frame: str) -> None:
+        """Drop what is noted of a frame and those inside it."""
+        inside = f"{frame}/"
+        for path in list(self.state.records):
+            if path == frame or path.startswith(inside):
+                del self.state.records[path]

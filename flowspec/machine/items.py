@@ -1,0 +1,296 @@
+"""Items: one element's work, with `repeat`, the retry of composites, and the `cache`."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import cast
+
+from flowspec.expressions import Template
+from flowspec.machine.calls import build_call, cache_entry
+from flowspec.machine.core import Core
+from flowspec.machine.frames import Frames
+from flowspec.machine.inline import Inline
+from flowspec.machine.operations import Stop, make_error
+from flowspec.machine.state import FrameState, ItemState
+from flowspec.plan import NodePlan, RetryPlan, canonical
+from flowspec.values import Json, JsonObject
+
+__all__ = ["Items"]
+
+_COMPOSITES = ("block", "flow")
+
+
+class Items:
+    """Round after round of one item, until it has a result nobody wants to improve."""
+
+    def __init__(self, core: Core, frames: Frames) -> None:
+        self._core = core
+        self._frames = frames
+        self._inline = Inline(core)
+        for name, handler in {
+            "item.round": self.round,
+            "item.params": self.params_known,
+            "item.result": self.succeed,
+            "item.answer": self.answered,
+            "item.error": self.fail,
+            "item.again": self.again,
+            "item.cancel": self.cancel,
+            "item.frame_ended": self.frame_ended,
+            "item.repeat": self.repeat_known,
+            "item.cache_key": self.cache_key_known,
+            "item.cached": self.cached,
+            "item.stored": self.stored,
+        }.items():
+            core.on(name, handler)
+
+    def _plan(self, item: ItemState) -> NodePlan:
+        return self._core.plan_of(self._core.state.runs[item.run])
+
+    # -- start of a round ----------------------------------------------------------------------
+
+    def round(self, path: str, _: Json = None) -> None:
+        """Begin a round, or another attempt at it."""
+        item = self._core.state.items.get(path)
+        if item is None:
+            return
+        item.operation = None
+        if item.cancelled:
+            self._done(item, _cancelled(path))
+            return
+        plan = self._plan(item)
+        if plan.type == "block":
+            self._open_block(item, plan)
+        elif plan.tier == "inline":
+            self._ask_params(item, plan)
+        else:
+            self._call(item, plan)
+
+    def _ask_params(self, item: ItemState, plan: NodePlan) -> None:
+        frame = self._core.frame_of(item)
+        source = self._core.program.template(plan.id, "params", plan.params)
+        self._core.evaluate(
+            source,
+            self._core.scope(frame, source, item=item, node=plan.id),
+            id=f"{self._operation(item)}~params",
+            raw=plan.params,
+            then=["item.params", item.path],
+            otherwise=["item.error", item.path],
+        )
+
+    def params_known(self, path: str, params: JsonObject) -> None:
+        item = self._core.state.items.get(path)
+        if item is None:
+            return
+        if item.cancelled:
+            self._done(item, _cancelled(path))
+        else:
+            self._inline.perform(item, self._plan(item), params, self._operation(item))
+
+    def _operation(self, item: ItemState) -> str:
+        rounds = f"#{item.round}" if item.round > 1 else ""
+        attempts = f"~{item.attempt}" if item.attempt > 1 else ""
+        return f"{item.path}{rounds}{attempts}"
+
+    def _open_block(self, item: ItemState, plan: NodePlan) -> None:
+        if item.frame is not None:
+            self._core.forget_records(item.frame)
+        item.frame = self._operation(item)
+        own_vars = None
+        if item.index is not None:
+            own_vars = dict(self._core.vars(self._core.frame_of(item)))
+        frame = FrameState(path=item.frame, block=plan.id, owner=item.path, vars=own_vars)
+        self._frames.open(frame)
+
+    def frame_ended(self, path: str, ending: JsonObject) -> None:
+        if ending["status"] in ("success", "returned"):
+            self.succeed(path, ending.get("output"))
+        else:
+            self.fail(path, cast(JsonObject, ending["error"]))
+
+    # -- activities ----------------------------------------------------------------------------
+
+    def _call(self, item: ItemState, plan: NodePlan) -> None:
+        if plan.cache is not None and item.cache is None:
+            self._look_up(item, plan)
+            return
+        frame = self._core.frame_of(item)
+        item.operation = self._operation(item)
+        call = build_call(self._core, frame, item, plan)
+        if isinstance(call, dict):
+            self._core.do("item.error", item.path, call)
+            return
+        self._core.ask(call, ["item.answer", item.path], ["item.error", item.path])
+
+    def answered(self, path: str, answer: JsonObject) -> None:
+        item = self._core.state.items[path]
+        plan = self._plan(item)
+        if plan.cache is not None and item.cache is not None:
+            item.operation = f"{self._operation(item)}~store"
+            call = cache_entry(item.operation, "put", {**item.cache, "value": answer})
+            then: list[Json] = ["item.stored", path, answer]
+            self._core.ask(call, then, then)
+        else:
+            self.succeed(path, answer.get("output"), answer.get("action"))
+
+    # -- cache ---------------------------------------------------------------------------------
+
+    def _look_up(self, item: ItemState, plan: NodePlan) -> None:
+        assert plan.cache is not None
+        key = plan.params if plan.cache.key is None else plan.cache.key
+        part = "params" if plan.cache.key is None else "cache"
+        source = self._core.program.template(plan.id, part, key)
+        scope = self._core.scope(self._core.frame_of(item), source, item=item, node=plan.id)
+        left = self._cacheable(source, scope)
+        self._core.evaluate(
+            source if left is None else self._core.program.template(plan.id, "cache~", left),
+            scope,
+            id=f"{self._operation(item)}~key",
+            raw=key,
+            then=["item.cache_key", item.path],
+            otherwise=["item.error", item.path],
+        )
+
+    @staticmethod
+    def _cacheable(source: Template, scope: JsonObject) -> Json:
+        """With a secret in the parameters, its name stands in the key, never its value."""
+        if not any(reference.path[0] == "secrets" for reference in source.references):
+            return None
+        value, _ = source.evaluate_partially(scope)
+        return cast(Json, value)
+
+    def cache_key_known(self, path: str, key: Json) -> None:
+        item = self._core.state.items[path]
+        plan = self._plan(item)
+        assert plan.cache is not None
+        if item.cancelled:
+            self._done(item, _cancelled(path))
+            return
+        text = canonical(key).encode()
+        name = f"{self._core.program.plan.flow}/{plan.id}/{hashlib.sha256(text).hexdigest()}"
+        item.cache = {"id": f"flowrunner-cache/{name}", "ttl": plan.cache.ttl}
+        item.operation = f"{self._operation(item)}~cache"
+        call = cache_entry(item.operation, "get", item.cache)
+        self._core.ask(call, ["item.cached", path], ["item.round", path])
+
+    def cached(self, path: str, answer: JsonObject) -> None:
+        if answer.get("hit"):
+            value = cast(JsonObject, answer["value"])
+            self.succeed(path, value.get("output"), value.get("action"))
+        else:
+            self.round(path)
+
+    def stored(self, path: str, answer: JsonObject, _: Json) -> None:
+        self.succeed(path, answer.get("output"), answer.get("action"))
+
+    # -- results -------------------------------------------------------------------------------
+
+    def succeed(self, path: str, output: Json, action: Json = None) -> None:
+        item = self._core.state.items.get(path)
+        if item is None:
+            return
+        item.operation = None
+        item.cache = None
+        result: JsonObject = {"outcome": "success", "output": output}
+        if action is not None:
+            result["action"] = action
+        plan = self._plan(item)
+        if plan.repeat is None or item.cancelled:
+            self._done(item, result)
+            return
+        item.last = result
+        source = self._core.program.condition(plan.repeat.condition)
+        self._core.evaluate(
+            source,
+            self._core.scope(self._core.frame_of(item), source, item=item, node=plan.id),
+            id=f"{self._operation(item)}~repeat",
+            raw=plan.repeat.condition,
+            then=["item.repeat", path],
+            otherwise=["item.error", path],
+        )
+
+    def repeat_known(self, path: str, value: Json) -> None:
+        item = self._core.state.items[path]
+        repeat = self._plan(item).repeat
+        assert repeat is not None
+        assert item.last is not None
+        if value is repeat.until or item.cancelled:
+            self._done(item, item.last)
+            return
+        if repeat.limit is not None and item.round >= repeat.limit:
+            message = f"repeated {item.round} times, its limit"
+            error = make_error("LoopLimit", message, node=item.path)
+            self._done(item, {"outcome": "failure", "error": error})
+            return
+        item.round += 1
+        item.attempt = 1
+        item.last = None
+        self._later(item, repeat.every, f"next round of {item.path}")
+
+    def fail(self, path: str, error: JsonObject) -> None:
+        item = self._core.state.items.get(path)
+        if item is None:
+            return
+        if error.get("type") == "Cancelled" and item.cancelled:
+            self._done(item, _cancelled(path))
+            return
+        plan = self._plan(item)
+        if plan.type in _COMPOSITES and not item.cancelled and _may_retry(plan.retry, item, error):
+            delay = _backoff(plan.retry, item.attempt)
+            item.attempt += 1
+            self._later(item, delay, f"attempt {item.attempt} of {item.path}")
+            return
+        attempt = item.attempt if plan.type in _COMPOSITES else error.get("attempt", 1)
+        named: JsonObject = {**error, "node": error.get("node") or path, "attempt": attempt}
+        self._done(item, {"outcome": "failure", "error": named})
+
+    def _later(self, item: ItemState, delay: float, title: str) -> None:
+        if delay <= 0:
+            self._core.do("item.round", item.path)
+            return
+        item.operation = f"{self._operation(item)}~pause"
+        until = self._core.now + delay
+        self._core.sleep(item.operation, until, ["item.again", item.path], title)
+
+    def again(self, path: str, _: Json) -> None:
+        self._core.do("item.round", path)
+
+    def _done(self, item: ItemState, result: JsonObject) -> None:
+        self._core.state.waits.pop(item.path, None)
+        self._core.do("item.done", item.path, result)
+
+    # -- cancelling ----------------------------------------------------------------------------
+
+    def cancel(self, path: str) -> None:
+        """Stop an item: timers and waits at once, calls and blocks when they have wound up."""
+        item = self._core.state.items.get(path)
+        if item is None or item.cancelled:
+            return
+        item.cancelled = True
+        state = self._core.state
+        if item.frame in state.frames:
+            self._core.do("frame.cancel", item.frame, "it was no longer wanted")
+        elif path in state.waits or item.operation in state.sleeping:
+            self._core.wake(item.operation)
+            self._done(item, _cancelled(path))
+        elif item.operation is not None and item.operation in state.waiters:
+            self._core.operations.append(Stop(id=item.operation))
+        elif ["item.round", path] in state.held:
+            state.held.remove(["item.round", path])
+            self._done(item, _cancelled(path))
+
+
+def _cancelled(path: str) -> JsonObject:
+    error = make_error("Cancelled", "it was no longer wanted", node=path)
+    return {"outcome": "cancelled", "error": error}
+
+
+def _may_retry(retry: RetryPlan, item: ItemState, error: JsonObject) -> bool:
+    kind = error.get("type")
+    if retry.attempts is not None and item.attempt >= retry.attempts:
+        return False
+    return kind not in retry.never and (not retry.only or kind in retry.only)
+
+
+def _backoff(retry: RetryPlan, attempt: int) -> float:
+    """Without jitter: a workflow's timers must be the same on every replay."""
+    return min(retry.interval * retry.factor ** min(attempt - 1, 64), retry.max_interval)

@@ -1,0 +1,75 @@
+"""A plan made ready to run: graphs and compiled expressions, shared by all runs of the plan."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from flowspec.expressions import Expression, Template, compile_condition, compile_template
+from flowspec.plan import GraphPlan, NodePlan, Plan
+from flowspec.scheduler import Graph
+from flowspec.values import Json
+
+__all__ = ["Program", "program_for"]
+
+_KEPT = 256
+_programs: OrderedDict[str, Program] = OrderedDict()
+
+
+class Program:
+    """Graphs by the id of their block (the flow's own by ""), and templates by where they stand."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.graphs: dict[str, Graph] = {"": Graph(plan.graph)}
+        for node in _nodes(plan.graph):
+            if node.graph is not None:
+                self.graphs[node.id] = Graph(node.graph)
+        self._templates: dict[tuple[str, str], Template] = {}
+        self._conditions: dict[str | bool, Expression] = {}
+        self.events = self._event_names()
+
+    def node(self, block: str, node: str) -> NodePlan:
+        return self.graphs[block].nodes[node]
+
+    def template(self, owner: str, part: str, value: Json) -> Template:
+        """The compiled form of a value of the plan, which `owner` and `part` identify."""
+        key = (owner, part)
+        if key not in self._templates:
+            self._templates[key] = compile_template(value)
+        return self._templates[key]
+
+    def condition(self, source: str | bool) -> Expression:
+        if source not in self._conditions:
+            self._conditions[source] = compile_condition(source)
+        return self._conditions[source]
+
+    def _event_names(self) -> frozenset[str] | None:
+        """The signals some node waits for; None if a name is only known at run time."""
+        names: list[str] = []
+        for node in _nodes(self.plan.graph):
+            if node.type == "event":
+                name = node.params.get("name", node.id)
+                if not isinstance(name, str) or "${" in name:
+                    return None
+                names.append(name)
+        return frozenset(names)
+
+
+def _nodes(graph: GraphPlan) -> Iterator[NodePlan]:
+    for node in graph.nodes:
+        yield node
+        if node.graph is not None:
+            yield from _nodes(node.graph)
+
+
+def program_for(plan: Plan) -> Program:
+    """The program of a plan; the last few hundred are kept, for runs share them."""
+    program = _programs.get(plan.hash)
+    if program is None:
+        program = _programs[plan.hash] = Program(plan)
+        if len(_programs) > _KEPT:
+            _programs.popitem(last=False)
+    else:
+        _programs.move_to_end(plan.hash)
+    return program

@@ -1,0 +1,318 @@
+"""Node runs: `when`, `foreach` and `timeout`, and everything that stops a node early."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flowspec.machine.core import Core
+from flowspec.machine.frames import node_path
+from flowspec.machine.operations import make_error
+from flowspec.machine.state import FrameState, ItemState, NodeRun, Todo
+from flowspec.plan import ForeachPlan, NodePlan
+from flowspec.values import Json, JsonObject
+
+__all__ = ["Runs"]
+
+_TIMERLESS = ("set", "noop", "fail", "return")
+_SHOWN_FAILURES = 100
+
+
+class Runs:
+    """One execution of a node, from being ready to its outcome."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        for name, handler in {
+            "node.start": self.start,
+            "node.cancel": self.cancel_node,
+            "undo.start": self.start_undo,
+            "run.when": self.when_known,
+            "run.error": self.fail,
+            "run.items": self.items_known,
+            "run.fill": self.fill,
+            "run.timeout": self.timed_out,
+            "item.done": self.item_done,
+        }.items():
+            core.on(name, handler)
+
+    # -- start ---------------------------------------------------------------------------------
+
+    def start(self, frame_path: str, node: str) -> None:
+        frame = self._core.state.frames[frame_path]
+        scheduler = self._core.schedulers[frame_path]
+        path = node_path(frame_path, node, scheduler.iterations(node))
+        run = NodeRun(path=path, frame=frame_path, node=node, error=self._cause(frame, node))
+        self._add(run, iteration=scheduler.iteration(node))
+        when = self._core.plan_of(run).when
+        if when is None:
+            self._open(run)
+            return
+        source = self._core.program.condition(when)
+        self._core.evaluate(
+            source,
+            self._core.scope(frame, source, node=node, extra=_error_name(run)),
+            id=f"{path}~when",
+            raw=when,
+            then=["run.when", path],
+            otherwise=["run.error", path],
+        )
+
+    def start_undo(self, frame_path: str, done: JsonObject, error: JsonObject) -> None:
+        node = cast(str, done["undo"])
+        iterations = tuple(cast("list[int]", done["iterations"]))
+        path = node_path(frame_path, node, iterations)
+        self._add(
+            NodeRun(path=path, frame=frame_path, node=node, error=error, undo=done),
+            iteration=iterations[-1] if iterations else None,
+        )
+        self._open(self._core.state.runs[path])
+
+    def _add(self, run: NodeRun, iteration: int | None) -> None:
+        self._core.state.runs[run.path] = run
+        plan = self._core.plan_of(run)
+        self._core.state.records.setdefault(run.frame, {}).pop(run.node, None)
+        self._core.record(
+            run.frame,
+            run.node,
+            path=run.path,
+            id=run.node,
+            type=plan.type,
+            title=plan.title,
+            state="running",
+            started=self._core.now,
+            **({"iteration": iteration} if iteration is not None else {}),
+        )
+
+    def _cause(self, frame: FrameState, node: str) -> JsonObject | None:
+        """The error behind the first edge that led here from a node that did not succeed."""
+        scheduler = self._core.schedulers[frame.path]
+        for edge in scheduler.taken_into(node):
+            source = frame.results.get(scheduler.graph.edges[edge].source, {})
+            if source.get("error") is not None and source["outcome"] != "success":
+                return cast(JsonObject, source["error"])
+        return None
+
+    def when_known(self, path: str, value: Json) -> None:
+        run = self._core.state.runs.get(path)
+        if run is None:
+            return
+        if value is False:
+            self._finish(run, {"outcome": "skipped"})
+        else:
+            self._open(run)
+
+    def _open(self, run: NodeRun) -> None:
+        plan = self._core.plan_of(run)
+        if plan.timeout is not None and self._needs_timer(plan):
+            run.timer = f"{run.path}~timeout"
+            self._core.sleep(
+                run.timer,
+                self._core.now + plan.timeout,
+                ["run.timeout", run.path],
+                f"timeout of {run.path}",
+            )
+        if plan.foreach is None:
+            self._begin_item(run, None, None)
+            return
+        source = self._core.program.template(run.node, "foreach", plan.foreach.items)
+        frame = self._core.state.frames[run.frame]
+        self._core.evaluate(
+            source,
+            self._core.scope(frame, source, node=run.node, extra=_error_name(run)),
+            id=f"{run.path}~foreach",
+            raw=plan.foreach.items,
+            then=["run.items", run.path],
+            otherwise=["run.error", run.path],
+        )
+
+    @staticmethod
+    def _needs_timer(plan: NodePlan) -> bool:
+        """A single activity is timed by Temporal itself; everything else by a timer here."""
+        if plan.tier == "inline":
+            return plan.type not in _TIMERLESS or plan.foreach is not None
+        return plan.foreach is not None or plan.repeat is not None
+
+    # -- foreach -------------------------------------------------------------------------------
+
+    def items_known(self, path: str, value: Json) -> None:
+        run = self._core.state.runs.get(path)
+        if run is None:
+            return
+        plan = self._core.plan_of(run).foreach
+        assert plan is not None
+        items = _as_items(value)
+        if items is None:
+            message = f"foreach needs a list or a mapping, found {_kind(value)}"
+            self.fail(path, make_error("ExpressionError", message))
+            return
+        run.items = _batched(items, plan.batch)
+        run.outputs = [None] * len(run.items)
+        run.tolerated = _tolerated(plan, len(run.items))
+        self._core.record(run.frame, run.node, done=0, total=len(run.items))
+        self._core.do("run.fill", path)
+
+    def fill(self, path: str) -> None:
+        """Start as many items as may run at once."""
+        run = self._core.state.runs.get(path)
+        if run is None or run.items is None:
+            return
+        foreach = self._core.plan_of(run).foreach
+        assert foreach is not None
+        while (
+            run.ending is None
+            and run.next < len(run.items)
+            and len(run.active) < foreach.concurrency
+        ):
+            index = run.next
+            run.next += 1
+            self._begin_item(run, index, run.items[index])
+        if not run.active:
+            self._settle(run)
+
+    def _begin_item(self, run: NodeRun, index: int | None, value: Json) -> None:
+        path = run.path if index is None else f"{run.path}.{index}"
+        self._core.state.items[path] = ItemState(path=path, run=run.path, index=index, value=value)
+        run.active.append(path)
+        self._core.do("item.round", path)
+
+    # -- an item has ended ---------------------------------------------------------------------
+
+    def item_done(self, path: str, result: JsonObject) -> None:
+        item = self._core.state.items.pop(path)
+        run = self._core.state.runs[item.run]
+        run.active.remove(path)
+        if item.index is None:
+            self._finish(run, self._overruled(run, result))
+            return
+        if result["outcome"] == "success":
+            run.outputs[item.index] = result.get("output")
+        elif result["outcome"] == "failure":
+            self._item_failed(run, item.index, cast(JsonObject, result["error"]))
+        self._core.record(run.frame, run.node, done=run.next - len(run.active))
+        if run.ending is None and run.next < len(run.outputs):
+            self._core.do("run.fill", run.path)
+        elif not run.active:
+            self._settle(run)
+
+    def _item_failed(self, run: NodeRun, index: int, error: JsonObject) -> None:
+        run.failed.append({"index": index, "type": error["type"], "message": error["message"]})
+        if len(run.failed) > run.tolerated and run.ending is None:
+            details = error.get("details")
+            merged = details if isinstance(details, dict) else {"details": details}
+            failed: JsonObject = {**error, "details": {**merged, "index": index}}
+            self._end(run, {"outcome": "failure", "error": failed})
+
+    # -- ways to end ---------------------------------------------------------------------------
+
+    def cancel_node(self, frame: str, node: str) -> None:
+        """Stop a node that is not wanted any more; one that has not started is skipped."""
+        state = self._core.state
+        iterations = self._core.schedulers[frame].iterations(node)
+        run = state.runs.get(node_path(frame, node, iterations))
+        if run is not None:
+            error = make_error("Cancelled", "it was no longer wanted", node=run.path)
+            self._end(run, {"outcome": "cancelled", "error": error})
+            return
+        start: Todo = ["node.start", frame, node]
+        for steps in (state.held, state.todo):
+            if start in steps:
+                steps.remove(start)
+                self._core.do("node.end", frame, node, {"outcome": "skipped"})
+                return
+
+    def timed_out(self, path: str, _: Json) -> None:
+        run = self._core.state.runs.get(path)
+        if run is not None:
+            run.timer = None
+            seconds = self._core.plan_of(run).timeout
+            message = f"not done within its timeout of {seconds:g} s"
+            error = make_error("Timeout", message, node=path)
+            self._end(run, {"outcome": "failure", "error": error})
+
+    def fail(self, path: str, error: JsonObject) -> None:
+        run = self._core.state.runs.get(path)
+        if run is not None:
+            self._end(run, {"outcome": "failure", "error": {**error, "node": path}})
+
+    def _end(self, run: NodeRun, ending: JsonObject) -> None:
+        if run.ending is not None:
+            return
+        run.ending = ending
+        for item in list(run.active):
+            self._core.do("item.cancel", item)
+        if not run.active:
+            self._settle(run)
+
+    def _settle(self, run: NodeRun) -> None:
+        """Nothing of the run is active any more: work out its outcome."""
+        if run.ending is not None:
+            self._finish(run, run.ending)
+            return
+        result: JsonObject = {"outcome": "success", "output": run.outputs}
+        if run.failed:
+            message = f"{len(run.failed)} of {len(run.outputs)} items failed"
+            shown = list[Json](run.failed[:_SHOWN_FAILURES])
+            details: JsonObject = {"failed": shown, "count": len(run.failed)}
+            result["error"] = make_error("ItemsFailed", message, node=run.path, details=details)
+        self._finish(run, result)
+
+    @staticmethod
+    def _overruled(run: NodeRun, result: JsonObject) -> JsonObject:
+        """A run being ended takes that end, unless its only item succeeded all the same."""
+        if run.ending is None or (
+            result["outcome"] == "success" and run.ending["outcome"] == "cancelled"
+        ):
+            return result
+        return run.ending
+
+    def _finish(self, run: NodeRun, result: JsonObject) -> None:
+        self._core.wake(run.timer)
+        del self._core.state.runs[run.path]
+        self._core.record(
+            run.frame,
+            run.node,
+            state=result["outcome"],
+            ended=self._core.now,
+            action=result.get("action"),
+            error=_brief(result.get("error")),
+        )
+        self._core.do("undo.end" if run.undo else "node.end", run.frame, run.node, result)
+
+
+def _error_name(run: NodeRun) -> JsonObject | None:
+    return {"error": run.error} if run.error is not None else None
+
+
+def _brief(error: Json) -> Json:
+    """What people need to see of an error; the whole of it is in the history."""
+    if not isinstance(error, dict):
+        return None
+    message = str(error["message"])
+    return {
+        "type": error["type"],
+        "message": message if len(message) <= 500 else f"{message[:500]}…",
+        "attempt": error["attempt"],
+    }
+
+
+def _as_items(value: Json) -> list[Json] | None:
+    if isinstance(value, list):
+        return value
+    if isinstance(value, dict):
+        return [{"key": key, "value": entry} for key, entry in value.items()]
+    return None
+
+
+def _kind(value: Json) -> str:
+    names = {type(None): "null", bool: "a boolean", int: "a number", float: "a number", str: "text"}
+    return names.get(type(value), type(value).__name__)
+
+
+def _batched(items: list[Json], size: int | None) -> list[Json]:
+    if size is None:
+        return items
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def _tolerated(plan: ForeachPlan, total: int) -> int:
+    return int(total * plan.tolerate / 100) if plan.tolerate_percent else int(plan.tolerate)

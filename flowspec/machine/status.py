@@ -1,0 +1,42 @@
+"""The status of a run, small enough to be asked for often."""
+
+from __future__ import annotations
+
+from flowspec.machine.inline import iso
+from flowspec.machine.state import RunState
+from flowspec.values import Json, JsonObject
+
+__all__ = ["status_of"]
+
+
+def status_of(state: RunState, phase: str, limit: int) -> JsonObject:
+    records = [record for frame in state.records.values() for record in frame.values()]
+    shown = _most_telling(records, limit)
+    return {
+        "flow": state.run["flow"],
+        "version": state.run["version"],
+        "status": phase,
+        "started": state.run["started"],
+        "paused": state.paused,
+        "nodes": [_shown(record) for record in shown],
+        "truncated": len(records) - len(shown),
+        "waiting": list[Json](list(state.waits.values())[:limit]),
+    }
+
+
+def _most_telling(records: list[JsonObject], limit: int) -> list[JsonObject]:
+    """Those that run or failed before those that are simply done, else in order."""
+    if len(records) <= limit:
+        return records
+    dull = ("success", "skipped")
+    ranked = sorted(range(len(records)), key=lambda i: (records[i]["state"] in dull, -i))
+    return [records[index] for index in sorted(ranked[:limit])]
+
+
+def _shown(record: JsonObject) -> JsonObject:
+    shown = {key: value for key, value in record.items() if value not in (None, "")}
+    for moment in ("started", "ended"):
+        value = shown.get(moment)
+        if isinstance(value, int | float):
+            shown[moment] = iso(value)
+    return shown

@@ -1,0 +1,1 @@
+"""The deterministic shell: one workflow that runs every flow."""

@@ -1,0 +1,86 @@
+"""Temporal's failures as a flow's errors, and a flow's error as the failure of its run."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    CancelledError,
+    ChildWorkflowError,
+    TemporalError,
+    TerminatedError,
+    TimeoutError,
+    TimeoutType,
+    WorkflowAlreadyStartedError,
+)
+
+from flowspec.machine import Finished, make_error
+from flowspec.values import Json, JsonObject
+
+__all__ = ["as_error", "run_failure"]
+
+_TIMEOUTS = {
+    TimeoutType.START_TO_CLOSE: "an attempt took longer than its attempt_timeout",
+    TimeoutType.SCHEDULE_TO_CLOSE: "not done within its timeout",
+    TimeoutType.SCHEDULE_TO_START: "no worker took it up in time",
+    TimeoutType.HEARTBEAT: "no sign of life within its heartbeat time",
+}
+
+
+def as_error(failure: BaseException, node: str, attempts: int | None) -> JsonObject:
+    """What a flow sees of a failed activity or child run.
+
+    `attempts` is how many the node was allowed, for failures that do not say which one it was.
+    """
+    cause: BaseException = failure
+    if isinstance(failure, ActivityError | ChildWorkflowError) and failure.cause is not None:
+        cause = failure.cause
+    if isinstance(cause, CancelledError | asyncio.CancelledError):
+        return make_error("Cancelled", "it was cancelled", node=node)
+    if isinstance(cause, ApplicationError):
+        return _application_error(cause, node)
+    if isinstance(cause, TimeoutError):
+        message = _TIMEOUTS.get(cause.type, str(cause)) if cause.type else str(cause)
+        return make_error("Timeout", message, node=node, attempt=attempts or 1)
+    if isinstance(cause, TerminatedError):
+        return make_error("Terminated", "its run was terminated", node=node)
+    if isinstance(cause, WorkflowAlreadyStartedError):
+        message = f"a run with the id {cause.workflow_id!r} is open already"
+        return make_error("AlreadyRunning", message, node=node)
+    if isinstance(cause, TemporalError):
+        return make_error(type(cause).__name__, str(cause), node=node)
+    raise failure
+
+
+def _application_error(cause: ApplicationError, node: str) -> JsonObject:
+    details: Json = cast(Json, cause.details[0]) if cause.details else None
+    attempt = 1
+    if isinstance(details, dict):
+        given = details.get("attempt")
+        attempt = given if isinstance(given, int) else 1
+        if "node" in details:
+            details = details.get("details")
+    return make_error(
+        cause.type or "Error", cause.message, node=node, attempt=attempt, details=details
+    )
+
+
+def run_failure(
+    finished: Finished, node_type: str | None, attempts: int | None
+) -> ApplicationError:
+    """The failure a run ends with: the failing node, the type, the message and the attempts."""
+    error: dict[str, Any] = dict(finished.error or {})
+    node = error.get("node")
+    message = str(error.get("message", "failed"))
+    if node is not None:
+        kind = f" ({node_type})" if node_type else ""
+        tried = error.get("attempt", 1)
+        after = f" after {tried} attempts" if isinstance(tried, int) and tried > 1 else ""
+        message = f"node {node!r}{kind} failed{after}: {message}"
+    detail = {**error, "attempts": attempts}
+    return ApplicationError(
+        message, detail, type=str(error.get("type", "Failed")), non_retryable=True
+    )

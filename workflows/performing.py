@@ -1,0 +1,218 @@
+"""Performs the machine's operations with Temporal, and brings their answers back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from pydantic_core import to_json
+from temporalio import workflow
+from temporalio.common import Priority, RetryPolicy
+from temporalio.exceptions import TemporalError
+from temporalio.workflow import (
+    ActivityCancellationType,
+    ChildWorkflowCancellationType,
+    ParentClosePolicy,
+)
+
+from flowspec.machine import Call, Child, Evaluate, Machine, Operation, Sleep, Stop, make_error
+from flowspec.plan import RetryPlan
+from flowspec.values import Json, JsonObject
+from workflows.failures import as_error
+from workflows.names import EVALUATE
+
+__all__ = ["MAX_PAYLOAD", "Performer", "too_large"]
+
+MAX_PAYLOAD = 2 * 1024 * 1024 - 64 * 1024
+"""What one payload may measure: Temporal's own limit of 2 MB, less room for its envelope."""
+
+_MAX_TASK = 3 * 1024 * 1024
+"""What the commands of one workflow task may measure together; gRPC ends at 4 MB."""
+
+_ATTEMPT_TIMEOUT = 60.0
+_TIMEOUT_ERRORS = ("TemporalTimeout:StartToClose", "TemporalTimeout:Heartbeat")
+
+
+class Performer:
+    """Keeps what is under way, by operation id."""
+
+    def __init__(self, machine: Machine, wake: Callable[[], None]) -> None:
+        self._machine = machine
+        self._wake = wake
+        self._tasks: dict[str, asyncio.Task[Any]] = {}
+
+    async def perform(self, operations: list[Operation]) -> None:
+        """Start the operations in order; too many bytes for one workflow task are spread."""
+        sent = 0
+        for operation in operations:
+            if isinstance(operation, Stop):
+                task = self._tasks.get(operation.id)
+                if task is not None:
+                    task.cancel()
+                continue
+            size = len(to_json(_payload(operation)))
+            if size > MAX_PAYLOAD:
+                self._refuse(operation, size)
+                continue
+            if sent and sent + size > _MAX_TASK:
+                await workflow.sleep(0.001, summary="spreading large arguments over tasks")
+                sent = 0
+            sent += size
+            self._follow(operation, self._start(operation))
+
+    def _refuse(self, operation: Operation, size: int) -> None:
+        message = too_large("its arguments measure", size)
+        self._machine.fail(operation.id, make_error("TooLarge", message, node=_node(operation)))
+        self._wake()
+
+    def _follow(self, operation: Operation, task: asyncio.Task[Any]) -> None:
+        self._tasks[operation.id] = task
+        task.add_done_callback(lambda done: self._done(operation, done))
+
+    def _done(self, operation: Operation, task: asyncio.Task[Any]) -> None:
+        if self._tasks.get(operation.id) is task:
+            del self._tasks[operation.id]
+        if task.cancelled():
+            failure: BaseException | None = asyncio.CancelledError()
+        else:
+            failure = task.exception()
+        if failure is None:
+            self._machine.answer(operation.id, task.result())
+        elif isinstance(failure, TemporalError | asyncio.CancelledError):
+            attempts = operation.retry.attempts if isinstance(operation, Call) else None
+            error = as_error(failure, _node(operation), attempts)
+            self._machine.fail(operation.id, error)
+        else:
+            message = f"{type(failure).__name__}: {failure}"
+            error = make_error("InterpreterError", message, node=_node(operation))
+            self._machine.fail(operation.id, error)
+        self._wake()
+
+    # -- one operation -------------------------------------------------------------------------
+
+    def _start(self, operation: Operation) -> asyncio.Task[Any]:
+        match operation:
+            case Call(local=True):
+                return _local(operation)
+            case Call():
+                return _remote(operation)
+            case Evaluate():
+                return _evaluate(operation)
+            case Sleep():
+                return asyncio.create_task(_sleep(operation))
+            case Child():
+                return asyncio.create_task(_child(operation))
+            case Stop():
+                raise AssertionError("a stop is not started")
+
+
+def too_large(what: str, size: int) -> str:
+    return f"{what} {size:,} bytes; Temporal takes at most {MAX_PAYLOAD:,}"
+
+
+def _payload(operation: Operation) -> Json:
+    match operation:
+        case Call() | Child():
+            return operation.argument
+        case Evaluate():
+            return [operation.source, operation.scope]
+        case _:
+            return None
+
+
+def _node(operation: Operation) -> str:
+    return operation.id if isinstance(operation, Sleep | Stop) else operation.node
+
+
+def _delta(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
+def _policy(retry: RetryPlan) -> RetryPolicy:
+    """`only` is kept by the activity itself, except for timeouts, which it cannot see."""
+    never = list(retry.never)
+    if "Timeout" in retry.never or (retry.only and "Timeout" not in retry.only):
+        never += _TIMEOUT_ERRORS
+    return RetryPolicy(
+        initial_interval=timedelta(seconds=retry.interval),
+        backoff_coefficient=retry.factor,
+        maximum_interval=timedelta(seconds=max(retry.max_interval, retry.interval)),
+        maximum_attempts=retry.attempts or 0,
+        non_retryable_error_types=never,
+    )
+
+
+def _attempt_timeout(call: Call) -> timedelta | None:
+    """Temporal wants one of the two; an attempt may take as long as the whole."""
+    if call.attempt_timeout is None and call.timeout is not None:
+        return None
+    return _delta(call.attempt_timeout or _ATTEMPT_TIMEOUT)
+
+
+def _remote(call: Call) -> asyncio.Task[Any]:
+    return workflow.start_activity(
+        call.activity,
+        call.argument,
+        activity_id=call.id,
+        task_queue=call.queue,
+        summary=call.title or None,
+        schedule_to_close_timeout=_delta(call.timeout),
+        start_to_close_timeout=_attempt_timeout(call),
+        heartbeat_timeout=_delta(call.heartbeat),
+        retry_policy=_policy(call.retry),
+        cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        priority=Priority(priority_key=call.priority),
+    )
+
+
+def _local(call: Call) -> asyncio.Task[Any]:
+    return workflow.start_local_activity(
+        call.activity,
+        call.argument,
+        activity_id=call.id,
+        summary=call.title or None,
+        schedule_to_close_timeout=_delta(call.timeout),
+        start_to_close_timeout=_attempt_timeout(call),
+        retry_policy=_policy(call.retry),
+        cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    )
+
+
+def _evaluate(evaluate: Evaluate) -> asyncio.Task[Any]:
+    argument: JsonObject = {
+        "source": evaluate.source,
+        "condition": evaluate.condition,
+        "scope": evaluate.scope,
+    }
+    return workflow.start_local_activity(
+        EVALUATE,
+        argument,
+        activity_id=evaluate.id,
+        start_to_close_timeout=timedelta(seconds=_ATTEMPT_TIMEOUT),
+    )
+
+
+async def _sleep(sleep: Sleep) -> None:
+    left = max(0.0, sleep.until - workflow.time())
+    await workflow.sleep(left, summary=sleep.title or None)
+
+
+async def _child(child: Child) -> Any:
+    info = workflow.info()
+    handle = await workflow.start_child_workflow(
+        child.flow,
+        child.argument,
+        id=child.workflow_id or f"{info.workflow_id}/{child.id}",
+        task_queue=child.queue,
+        static_summary=child.title or None,
+        cancellation_type=ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+        parent_close_policy=(
+            ParentClosePolicy.REQUEST_CANCEL if child.wait else ParentClosePolicy.ABANDON
+        ),
+        priority=Priority(priority_key=child.priority),
+    )
+    if not child.wait:
+        return {"id": handle.id, "run_id": handle.first_execution_run_id}
+    return await handle
