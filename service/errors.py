@@ -1,17 +1,24 @@
-"""What can go wrong at the edges; the text of each says what to do."""
+"""What can go wrong at the edges; the text of each is for people and says what to do."""
 
 from __future__ import annotations
 
 __all__ = [
+    "AlreadyRunning",
     "DevServerFailed",
+    "InputWrong",
     "NamespaceMissing",
+    "NoWorker",
+    "RequestRefused",
+    "RunEnded",
+    "RunNotFound",
     "ServiceError",
+    "TemporalFailed",
     "TemporalUnreachable",
 ]
 
 
 class ServiceError(Exception):
-    """The root of this package's errors; the text is for people."""
+    """The root of this package's errors."""
 
 
 class TemporalUnreachable(ServiceError):
@@ -22,5 +29,42 @@ class NamespaceMissing(TemporalUnreachable):
     """The server is there, the namespace is not."""
 
 
-class DevServerFailed(ServiceError):
+class DevServerFailed(TemporalUnreachable):
     """The local Temporal server could not be started, or has stopped by itself."""
+
+
+class NoWorker(TemporalUnreachable):
+    """The server is there, but no worker answers for the run."""
+
+
+class TemporalFailed(ServiceError):
+    """The server answered with an error that nothing here foresees."""
+
+
+class InputWrong(ServiceError):
+    """What the user gave cannot be used."""
+
+
+class RequestRefused(InputWrong):
+    """The run has looked at the request and does not accept it."""
+
+
+class RunNotFound(InputWrong):
+    """There is no such run."""
+
+
+class RunEnded(InputWrong):
+    """The run has ended and takes no more messages."""
+
+
+class AlreadyRunning(InputWrong):
+    """A run with that id is open."""
+
+    def __init__(self, workflow_id: str, run_id: str | None) -> None:
+        super().__init__(
+            f"a run with the id {workflow_id!r} is open already (run {run_id}).\n"
+            f"See it with `flowrunner status {workflow_id}`, follow it with "
+            f"`flowrunner run … --id {workflow_id} --attach`, or choose another --id."
+        )
+        self.workflow_id = workflow_id
+        self.run_id = run_id

@@ -136,7 +136,7 @@ def _profile() -> ClientConfigProfile:
     from temporalio.envconfig import ClientConfigProfile
 
     file = os.environ.get("TEMPORAL_CONFIG_FILE")
-    if file and not Path(file).is_file():
+    if file and not Path(file).exists():
         raise SettingsInvalid((f"TEMPORAL_CONFIG_FILE: there is no file {file!r}",))
     try:
         return ClientConfigProfile.load()

@@ -1,0 +1,1 @@
+"""What can be done with runs from outside: start, follow, look at and steer them."""

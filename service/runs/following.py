@@ -1,0 +1,148 @@
+"""Following a run: its history wakes us, its status is what we show."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, WorkflowHandle
+
+from service.errors import NoWorker
+from service.runs.failures import mapped
+from service.runs.looking import ask_status, describe, pending_attempts, unclaimed_for
+from service.runs.view import PendingAttempt, RunView, with_pending
+
+__all__ = ["Snapshot", "follow"]
+
+_LEAST_PAUSE = 0.1
+_MOST_PAUSE = 1.0
+_PATIENCE = 3.0
+"""Seconds that a run may wait for a worker before that is worth a word."""
+
+_ENDS = (
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """One moment: `view` None before a worker has answered; `trouble` in words for people."""
+
+    view: RunView | None = None
+    trouble: str | None = None
+
+
+@dataclass(kw_only=True)
+class _Seen:
+    """What the history has told so far."""
+
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    answered: bool = False
+    worker_error: str | None = None
+
+
+async def follow(
+    client: Client,
+    handle: WorkflowHandle[Any, Any],
+    show: Callable[[Snapshot], None],
+) -> None:
+    """Call `show` whenever something has changed, until the run has ended.
+
+    Costs the run nothing but a query now and then. Cancelling it leaves the run alone.
+    """
+    seen = _Seen()
+    watching = asyncio.create_task(_watch(client, handle, seen))
+    showing = asyncio.create_task(_show(handle, seen, show))
+    try:
+        done, _ = await asyncio.wait({watching, showing}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        watching.cancel()
+        showing.cancel()
+        await asyncio.gather(watching, showing, return_exceptions=True)
+    with suppress(NoWorker):
+        show(Snapshot(view=await ask_status(handle)))
+
+
+async def _watch(client: Client, handle: WorkflowHandle[Any, Any], seen: _Seen) -> None:
+    """Read events as they come, from each run that this one continues as, to the last."""
+    run_id = (await describe(handle)).run_id
+    while run_id:
+        part = client.get_workflow_handle(handle.id, run_id=run_id)
+        run_id = ""
+        with mapped(handle.id):
+            async for event in part.fetch_history_events(wait_new_event=True):
+                _note(event, seen)
+                if event.event_type in _ENDS:
+                    return
+                if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
+                    continued = event.workflow_execution_continued_as_new_event_attributes
+                    run_id = continued.new_execution_run_id
+
+
+def _note(event: HistoryEvent, seen: _Seen) -> None:
+    if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+        seen.answered = True
+        seen.worker_error = None
+    elif event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+        seen.worker_error = event.workflow_task_failed_event_attributes.failure.message or None
+    seen.news.set()
+
+
+async def _show(
+    handle: WorkflowHandle[Any, Any], seen: _Seen, show: Callable[[Snapshot], None]
+) -> None:
+    while True:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(seen.news.wait(), _MOST_PAUSE)
+        seen.news.clear()
+        show(await _snapshot(handle, seen))
+        await asyncio.sleep(_LEAST_PAUSE)
+
+
+async def _snapshot(handle: WorkflowHandle[Any, Any], seen: _Seen) -> Snapshot:
+    """Attempts at an activity leave no event until it ends, so Temporal is asked as well."""
+    description = await describe(handle)
+    now = datetime.now(UTC)
+    unclaimed = unclaimed_for(description, now) > _PATIENCE
+    view = None
+    if seen.answered and not unclaimed:
+        with suppress(NoWorker):
+            view = await ask_status(handle)
+    pending = pending_attempts(description)
+    trouble = seen.worker_error and f"the worker cannot go on and tries again: {seen.worker_error}"
+    if unclaimed:
+        trouble = no_worker(description.task_queue)
+    return Snapshot(
+        view=with_pending(view, pending) if view else None,
+        trouble=trouble or _neglected(pending.values(), now),
+    )
+
+
+def no_worker(task_queue: str) -> str:
+    return (
+        f"no worker has taken this run up: none polls the task queue {task_queue!r}. "
+        "Start one with `flowrunner worker`, or everything with `flowrunner dev`."
+    )
+
+
+def _neglected(pending: Iterable[PendingAttempt], now: datetime) -> str | None:
+    for one in pending:
+        waited = (now - one.queued_at).total_seconds() if one.queued_at else 0.0
+        if waited > _PATIENCE:
+            return (
+                f"no worker has taken up node {one.path!r} for {waited:.0f} s: none polls the "
+                f"task queue {one.task_queue!r}, or all are busy"
+            )
+    return None

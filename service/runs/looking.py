@@ -1,0 +1,209 @@
+"""Asking how a run stands."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskState
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+)
+from temporalio.common import SearchAttributeKey
+from temporalio.service import RPCError
+
+from service.errors import NoWorker
+from service.runs.failures import NO_WORKER_STATUSES, mapped, read_failure
+from service.runs.history import HistoryReader, LogEntry
+from service.runs.outcome import RunOutcome, RunState
+from service.runs.view import NodeView, PendingAttempt, RunView, read_view
+
+__all__ = [
+    "ask_status",
+    "describe",
+    "events_of",
+    "flow_of",
+    "outcome_of",
+    "pending_attempts",
+    "state_of",
+    "unclaimed_for",
+    "view_from_history",
+]
+
+_QUERY_TIMEOUT = timedelta(seconds=5)
+_INLINE_TYPE = "flow"
+_FLOW_NAME = SearchAttributeKey.for_keyword("FlowName")
+_FLOW_VERSION = SearchAttributeKey.for_keyword("FlowVersion")
+
+_STATES: dict[WorkflowExecutionStatus, RunState] = {
+    WorkflowExecutionStatus.RUNNING: "running",
+    WorkflowExecutionStatus.COMPLETED: "completed",
+    WorkflowExecutionStatus.FAILED: "failed",
+    WorkflowExecutionStatus.CANCELED: "cancelled",
+    WorkflowExecutionStatus.TERMINATED: "terminated",
+    WorkflowExecutionStatus.TIMED_OUT: "timed_out",
+    WorkflowExecutionStatus.CONTINUED_AS_NEW: "running",
+}
+
+Handle = WorkflowHandle[Any, Any]
+
+
+async def describe(handle: Handle) -> WorkflowExecutionDescription:
+    """Raises `RunNotFound`."""
+    with mapped(handle.id):
+        return await handle.describe()
+
+
+def state_of(status: WorkflowExecutionStatus | None) -> RunState:
+    return _STATES[status] if status is not None else "running"
+
+
+def flow_of(run: Any) -> str | None:
+    """The flow of a listed or described run; None for a flow whose name is nowhere to be seen."""
+    name = run.typed_search_attributes.get(_FLOW_NAME)
+    if name is None and run.workflow_type != _INLINE_TYPE:
+        return str(run.workflow_type)
+    return str(name) if name else None
+
+
+async def ask_status(handle: Handle) -> RunView:
+    """What the run says of itself; works for one that has ended too. Raises `NoWorker`."""
+    with mapped(handle.id):
+        return read_view(await _query(handle))
+
+
+async def _query(handle: Handle) -> dict[str, Any]:
+    try:
+        answer: dict[str, Any] = await handle.query("status", rpc_timeout=_QUERY_TIMEOUT)
+    except RPCError as error:
+        if error.status in NO_WORKER_STATUSES:
+            raise NoWorker(f"no worker answers for run {handle.id!r}") from error
+        raise
+    return answer
+
+
+async def outcome_of(handle: Handle, *, flow: str | None = None) -> RunOutcome:
+    """Wait for the end of a run and of whatever it continues as."""
+    with mapped(handle.id):
+        try:
+            output = await handle.result()
+        except WorkflowFailureError as failure:
+            status, error = read_failure(failure)
+            return await _ended(handle, flow, status=status, error=error)
+        return await _ended(handle, flow, status="completed", output=output)
+
+
+async def _ended(handle: Handle, flow: str | None, **ending: Any) -> RunOutcome:
+    description = await handle.describe()
+    return RunOutcome(
+        workflow_id=handle.id,
+        run_id=description.run_id,
+        flow=flow or flow_of(description),
+        **ending,
+    )
+
+
+def pending_attempts(description: WorkflowExecutionDescription) -> dict[str, PendingAttempt]:
+    """The activities under way, by activity id."""
+    found = description.raw_description.pending_activities
+    return {info.activity_id: _pending(info) for info in found}
+
+
+def _pending(info: PendingActivityInfo) -> PendingAttempt:
+    queued = info.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+    failure = info.last_failure
+    kind = failure.application_failure_info.type
+    text = f"{kind}: {failure.message}" if kind else failure.message
+    return PendingAttempt(
+        path=info.activity_id,
+        attempt=max(info.attempt, 1),
+        queued_at=info.scheduled_time.ToDatetime(UTC) if queued else None,
+        task_queue=info.activity_options.task_queue.name,
+        failure=text or None,
+    )
+
+
+def unclaimed_for(description: WorkflowExecutionDescription, now: datetime) -> float:
+    """Seconds for which the run has had work for a worker that none has taken up; else 0."""
+    raw = description.raw_description
+    task = raw.pending_workflow_task
+    scheduled = PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
+    if not raw.HasField("pending_workflow_task") or task.state != scheduled:
+        return 0.0
+    return max(0.0, (now - task.scheduled_time.ToDatetime(UTC)).total_seconds())
+
+
+async def events_of(client: Client, handle: Handle) -> AsyncIterator[HistoryEvent]:
+    """All events of a run, those of the runs it continued from first."""
+    for run_id in await _chain(client, handle):
+        part = client.get_workflow_handle(handle.id, run_id=run_id)
+        with mapped(handle.id):
+            async for event in part.fetch_history_events():
+                yield event
+
+
+async def _chain(client: Client, handle: Handle) -> list[str]:
+    run_id: str | None = (await describe(handle)).run_id
+    chain: list[str] = []
+    while run_id:
+        chain.insert(0, run_id)
+        part = client.get_workflow_handle(handle.id, run_id=run_id)
+        try:
+            first = await anext(aiter(part.fetch_history_events(page_size=1)))
+        except RPCError:
+            # An earlier part that the server no longer keeps: what it has is all there is.
+            return chain[1:] or chain
+        run_id = first.workflow_execution_started_event_attributes.continued_execution_run_id
+    return chain
+
+
+async def view_from_history(
+    client: Client, handle: Handle, description: WorkflowExecutionDescription
+) -> RunView:
+    """How the run stands as far as its history tells: no worker is needed, inline nodes lack."""
+    reader = HistoryReader()
+    nodes: dict[str, NodeView] = {}
+    async for event in events_of(client, handle):
+        for entry in reader.read(event):
+            _note(nodes, entry)
+    return RunView(
+        status=state_of(description.status),
+        flow=flow_of(description) or "",
+        version=description.typed_search_attributes.get(_FLOW_VERSION) or "",
+        started=description.start_time,
+        nodes=tuple(nodes.values()),
+    )
+
+
+_NODE_STATES = {
+    "node.started": "running",
+    "node.attempt_failed": "running",
+    "node.succeeded": "success",
+    "node.failed": "failure",
+    "node.timed_out": "failure",
+    "node.cancelled": "cancelled",
+}
+
+
+def _note(nodes: dict[str, NodeView], entry: LogEntry) -> None:
+    state = _NODE_STATES.get(entry.kind)
+    if state is None or entry.node is None:
+        return
+    before = nodes.get(entry.node)
+    nodes[entry.node] = NodeView(
+        path=entry.node,
+        type=entry.type or "",
+        title=entry.title or "",
+        state=state,
+        attempt=entry.attempt,
+        started=before.started if before else entry.time,
+        ended=entry.time if state != "running" else None,
+        error=entry.error,
+    )
