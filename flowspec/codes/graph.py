@@ -1,0 +1,9 @@
+"""FR3xx: the graph."""
+
+from __future__ import annotations
+
+from flowspec.codes.declaration import ErrorCode
+
+__all__ = ["CODES"]
+
+CODES: tuple[ErrorCode, ...] = ()

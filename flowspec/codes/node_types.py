@@ -1,0 +1,9 @@
+"""FR5xx: node types and their parameters."""
+
+from __future__ import annotations
+
+from flowspec.codes.declaration import ErrorCode
+
+__all__ = ["CODES"]
+
+CODES: tuple[ErrorCode, ...] = ()
