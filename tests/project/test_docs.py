@@ -1,0 +1,80 @@
+"""The documentation says what is so: links lead somewhere, flows are valid, commands exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from activities.catalogue import catalogue
+from flowspec.check import check
+from tests.project.markdown import ROOT, Block, anchors, blocks, links, pages
+
+FLOWS = [block for block in blocks("yaml") if block.text.startswith("flow:")]
+COMMAND_WORDS = re.compile(r"^(?:\w+=\S+ )*(?:\S*/)?flowrunner (.*)$")
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    dead = [link for link in links(page) if not _leads_somewhere(page, link)]
+    assert not dead
+
+
+def test_the_readme_is_read_in_a_few_minutes() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_every_page_can_be_reached_from_the_index() -> None:
+    found = [ROOT / "docs" / "index.md"]
+    for page in found:
+        targets = [(page.parent / link.partition("#")[0]).resolve() for link in links(page)]
+        found.extend(target for target in targets if target.suffix == ".md" and target not in found)
+    lost = [page for page in (ROOT / "docs").rglob("*.md") if page not in found]
+    assert not lost
+
+
+@pytest.mark.parametrize("block", FLOWS, ids=str)
+def test_every_flow_shown_is_valid(block: Block) -> None:
+    checked = check(block.text, catalogue())
+    assert [str(problem) for problem in checked.problems] == []
+
+
+def _shown_commands() -> Iterator[tuple[str, str]]:
+    for block in blocks("sh"):
+        for line in block.text.replace("\\\n", " ").splitlines():
+            match = COMMAND_WORDS.match(line)
+            if match:
+                yield str(block), match[1]
+
+
+@pytest.mark.parametrize(("place", "command"), list(_shown_commands()))
+def test_every_command_shown_exists_with_its_options(place: str, command: str) -> None:
+    name, *words = shlex.split(command, comments=True)
+    text = _help(name)
+    options = [word.partition("=")[0] for word in words if word.startswith("-")]
+    assert [option for option in options if option not in text] == [], place
+
+
+@cache
+def _help(command: str) -> frozenset[str]:
+    program = Path(sys.executable).with_name("flowrunner")
+    words = [str(program), command, "--help"] if not command.startswith("-") else [str(program)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"flowrunner {command}: {done.stderr}"
+    return frozenset(re.findall(r"(?<!\w)--?[a-z][a-z-]*", done.stdout))
+
+
+def _leads_somewhere(page: Path, link: str) -> bool:
+    if link.startswith(("https://", "http://")):
+        return True
+    path, _, anchor = link.partition("#")
+    target = (page.parent / path).resolve() if path else page
+    if not target.exists():
+        return False
+    return not anchor or target.suffix != ".md" or anchor in anchors(target)

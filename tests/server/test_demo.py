@@ -1,0 +1,86 @@
+"""`make demo` does what the README says, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.server.support import ROOT, clean_environment, until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> subprocess.Popen[bytes]:
+    """`make demo`, every process of which carries a mark in its environment."""
+    env = clean_environment(DEMO_MARK=str(tmp_path))
+    with (tmp_path / "out").open("wb") as out:
+        return subprocess.Popen(
+            ["make", "demo"],
+            cwd=ROOT,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def test_it_runs_the_flow_to_its_end_and_leaves_no_process(
+    demo: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    began = time.monotonic()
+    assert demo.wait(100) == 0, _output(tmp_path)
+    assert time.monotonic() - began < 60
+    text = _output(tmp_path)
+    assert "Approve 182" in text
+    assert '"shipment": "s-1"' in text
+    assert "docs/tutorial.md" in text
+    assert _left_behind(tmp_path) == []
+
+
+def _to_the_group(process: subprocess.Popen[bytes]) -> None:
+    os.killpg(process.pid, signal.SIGINT)
+
+
+def _to_make_only(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("interrupt", [_to_the_group, _to_make_only])
+def test_ctrl_c_leaves_no_process(
+    interrupt: Callable[[subprocess.Popen[bytes]], None],
+    demo: subprocess.Popen[bytes],
+    tmp_path: Path,
+) -> None:
+    until(lambda: "Look up ada" in _output(tmp_path), what="the flow", seconds=60)
+    interrupt(demo)
+    assert demo.wait(100) != 0
+    assert _left_behind(tmp_path) == []
+
+
+def _output(folder: Path) -> str:
+    return (folder / "out").read_text(errors="replace")
+
+
+def _left_behind(folder: Path) -> list[str]:
+    mark = f"DEMO_MARK={folder}".encode()
+    return [
+        (process / "cmdline").read_text().replace("\0", " ")
+        for process in Path("/proc").iterdir()
+        if process.name.isdigit() and mark in _environment_of(process)
+    ]
+
+
+def _environment_of(process: Path) -> bytes:
+    try:
+        return (process / "environ").read_bytes()
+    except OSError:
+        return b""
