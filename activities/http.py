@@ -1,0 +1,306 @@
+"""Node type `http.request`: its parameters, its result and its errors.
+
+The exchange itself is in `activities.http_exchange`, which is loaded by the first request.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, NotRequired, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from typing_extensions import TypedDict
+
+from activities.attempt import Attempt
+from activities.declaration import AnyImplementation, Params, declare
+from flowspec.catalogue import ErrorType, RetryDefaults
+from flowspec.durations import parse_duration
+from flowspec.values import Json
+
+__all__ = [
+    "CLIENT_ERROR",
+    "INVALID_RESPONSE",
+    "INVALID_URL",
+    "MAX_REDIRECTS",
+    "NETWORK_ERROR",
+    "NODE_TYPES",
+    "REDIRECT",
+    "RESPONSE_TOO_LARGE",
+    "SERVER_ERROR",
+    "TIMEOUT",
+    "TLS_ERROR",
+    "TRY_LATER",
+    "UNEXPECTED_STATUS",
+    "ApiKey",
+    "Auth",
+    "Basic",
+    "HttpParams",
+    "HttpResult",
+    "Scalar",
+    "Timeouts",
+]
+
+MAX_REDIRECTS = 5
+
+CLIENT_ERROR = ErrorType(
+    name="HttpClientError",
+    permanent=True,
+    meaning="The server answered 4xx, other than 408, 425 and 429",
+)
+TRY_LATER = ErrorType(
+    name="HttpTryLater",
+    permanent=False,
+    meaning="The server answered 408, 425 or 429: the same request may succeed later",
+)
+SERVER_ERROR = ErrorType(name="HttpServerError", permanent=False, meaning="The server answered 5xx")
+UNEXPECTED_STATUS = ErrorType(
+    name="HttpUnexpectedStatus",
+    permanent=True,
+    meaning="The status is no error of its own, but `expect` does not list it",
+)
+REDIRECT = ErrorType(
+    name="HttpRedirect",
+    permanent=True,
+    meaning="A redirect that is not followed: not asked for, too many, or not safe",
+)
+NETWORK_ERROR = ErrorType(
+    name="HttpNetworkError",
+    permanent=False,
+    meaning="No name, no connection, or the connection broke",
+)
+TIMEOUT = ErrorType(name="HttpTimeout", permanent=False, meaning="One of `timeouts` ran out")
+TLS_ERROR = ErrorType(
+    name="HttpTlsError", permanent=True, meaning="The server's certificate is not trusted"
+)
+INVALID_URL = ErrorType(
+    name="HttpInvalidUrl", permanent=True, meaning="`url` is not an http or https URL"
+)
+INVALID_RESPONSE = ErrorType(
+    name="HttpInvalidResponse",
+    permanent=True,
+    meaning="The body is not what its content type or encoding says",
+)
+RESPONSE_TOO_LARGE = ErrorType(
+    name="ResponseTooLarge", permanent=True, meaning="The body is larger than `max_bytes`"
+)
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
+_STATUS_CLASS = r"^[1-5]xx$"
+
+
+Seconds = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    WithJsonSchema({"type": "string", "format": "duration-text"}),
+]
+Scalar = str | int | float | bool
+Status = Annotated[int, Field(ge=100, le=599)] | Annotated[str, Field(pattern=_STATUS_CLASS)]
+
+
+def _check_headers(headers: dict[str, Scalar]) -> dict[str, Scalar]:
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a header's name")
+        if isinstance(value, str) and not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"the value of {name!r} has a line break or another control character")
+    return headers
+
+
+class Timeouts(Params):
+    """How long each part may take."""
+
+    connect: Seconds = Field(default="10s", validate_default=True)
+    """To reach the server."""
+    read: Seconds = Field(default="60s", validate_default=True)
+    """Between two pieces of the answer."""
+    write: Seconds = Field(default="60s", validate_default=True)
+    """Between two pieces of the request."""
+    pool: Seconds = Field(default="60s", validate_default=True)
+    """To get a free connection."""
+    total: Seconds | None = None
+    """The whole exchange, redirects included; without end if left out."""
+
+
+class Basic(Params):
+    """A user name and a password."""
+
+    username: str
+    password: str
+
+
+class ApiKey(Params):
+    """A key in a header or in the query."""
+
+    @model_validator(mode="after")
+    def _fits_a_header(self) -> Self:
+        if self.in_ == "header":
+            _check_headers({self.name: self.value})
+        return self
+
+    name: str = Field(min_length=1)
+    """The header's or the query parameter's name."""
+    value: str = Field(min_length=1)
+    in_: Literal["header", "query"] = Field(default="header", alias="in")
+    """Where it goes."""
+
+
+class Auth(Params):
+    """Exactly one of the three."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    basic: Basic | None = None
+    """`{username, password}`."""
+    bearer: str | None = None
+    """The token."""
+    api_key: ApiKey | None = None
+    """`{name, value, in: header or query}`."""
+
+    @field_validator("bearer")
+    @classmethod
+    def _fits_a_header(cls, bearer: str | None) -> str | None:
+        _check_headers({"Authorization": bearer or ""})
+        return bearer
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [self.basic, self.bearer, self.api_key]
+        if sum(found is not None for found in given) != 1:
+            raise ValueError("expected exactly one of basic, bearer and api_key")
+        return self
+
+
+class HttpParams(Params):
+    """One request."""
+
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
+    """The method."""
+    url: str
+    """Where to, beginning with `http://` or `https://`. User name and password go into `auth`."""
+    headers: Annotated[dict[str, Scalar], AfterValidator(_check_headers)] = Field(
+        default_factory=dict
+    )
+    """Headers by name."""
+    query: dict[str, Scalar | list[Scalar] | None] = Field(default_factory=dict)
+    """Query parameters beside those in `url`. A list repeats one, null leaves it out."""
+    json_: Json = Field(default=None, alias="json")
+    """The body, sent as JSON."""
+    form: dict[str, Scalar | list[Scalar]] | None = None
+    """The body, sent as an HTML form (`application/x-www-form-urlencoded`)."""
+    body: str | None = None
+    """The body, sent as it is: `text/plain` unless a `Content-Type` header is given."""
+    auth: Auth | None = None
+    """Who is asking: `basic`, `bearer` or `api_key`."""
+    timeouts: Timeouts | Seconds | None = None
+    """A duration for the whole exchange, or one for each of its parts."""
+    follow_redirects: bool = False
+    """Follow up to five redirects. To another origin only harmless headers and no body are sent."""
+    expect: list[Status] = Field(default=["2xx"], min_length=1)
+    """Statuses that are a success, such as `200` or `2xx`."""
+    max_bytes: int = Field(default=1_500_000, ge=1)
+    """The largest body that is accepted."""
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        bodies = [name for name in ("json", "form", "body") if self.has(name)]
+        if len(bodies) > 1:
+            raise ValueError(f"expected one body, found {' and '.join(bodies)}")
+        if self.auth is not None and self.auth.api_key is None and self.header("authorization"):
+            raise ValueError("expected `auth` or an `Authorization` header, found both")
+        return self
+
+    def has(self, name: str) -> bool:
+        """Whether a body was given under that name; `json: null` is one."""
+        if name == "json":
+            return "json_" in self.model_fields_set
+        return getattr(self, name) is not None
+
+    def header(self, name: str) -> bool:
+        """Whether a header of that name was given, in any case."""
+        return any(given.lower() == name for given in self.headers)
+
+    def limits(self) -> Timeouts:
+        """The timeouts, with every default filled in."""
+        if isinstance(self.timeouts, Timeouts):
+            return self.timeouts
+        if self.timeouts is None:
+            return Timeouts()
+        whole = self.timeouts
+        return Timeouts.model_construct(
+            connect=whole, read=whole, write=whole, pool=whole, total=whole
+        )
+
+
+class HttpResult(TypedDict):
+    """The answer; of `json`, `text` and `body_base64` one is there."""
+
+    status: int
+    headers: Annotated[
+        dict[str, str],
+        Field(
+            description="By lower-case name; one given several times is joined with `, `. "
+            "`set-cookie` is left out."
+        ),
+    ]
+    url: Annotated[str, Field(description="Where the answer came from, after redirects")]
+    json: NotRequired[Annotated[Json, Field(description="The body, if it is JSON")]]
+    text: NotRequired[Annotated[str, Field(description="The body, if it is text or empty")]]
+    body_base64: NotRequired[Annotated[str, Field(description="Any other body, in base64")]]
+
+
+async def request(params: HttpParams, attempt: Attempt) -> HttpResult:
+    from activities.http_exchange import exchange
+
+    return await exchange(params, attempt)
+
+
+HTTP_REQUEST = declare(
+    name="http.request",
+    summary="Send an HTTP request",
+    description=(
+        "A status in `expect` is a success. 408, 425, 429, 5xx and network trouble are tried "
+        "again, not before what `Retry-After` says; other statuses are not. POST and PATCH carry "
+        "an `Idempotency-Key` that is the same for every attempt, unless one is given. Cookies "
+        "are never kept. An error's details hold `status`, `url` and the beginning of the body."
+    ),
+    example="""\
+flow: weather
+input: {required: [city], properties: {city: {type: string}}}
+nodes:
+  ask:
+    type: http.request
+    params: {url: "https://weather.example/now", query: {city: "${input.city}"}}
+output: ${nodes.ask.output.json}
+""",
+    params=HttpParams,
+    result=HttpResult,
+    handler=request,
+    errors=(
+        CLIENT_ERROR,
+        TRY_LATER,
+        SERVER_ERROR,
+        UNEXPECTED_STATUS,
+        REDIRECT,
+        NETWORK_ERROR,
+        TIMEOUT,
+        TLS_ERROR,
+        INVALID_URL,
+        INVALID_RESPONSE,
+        RESPONSE_TOO_LARGE,
+    ),
+    exclusive=(("json", "form", "body"),),
+    secret_params=("*",),
+    retry=RetryDefaults(attempts=5, interval=1, factor=2, max_interval=60, jitter=0.1),
+    attempt_timeout=60,
+)
+
+NODE_TYPES: tuple[AnyImplementation, ...] = (HTTP_REQUEST,)

@@ -1,0 +1,169 @@
+"""What comes back of an HTTP exchange: a result, or the error that a status means."""
+
+from __future__ import annotations
+
+import base64
+import math
+import time
+from email.utils import parsedate_to_datetime
+
+import httpx2
+from pydantic_core import from_json
+
+from activities.attempt import Attempt
+from activities.errors import NodeFailed
+from activities.http import (
+    CLIENT_ERROR,
+    INVALID_RESPONSE,
+    REDIRECT,
+    RESPONSE_TOO_LARGE,
+    SERVER_ERROR,
+    TRY_LATER,
+    UNEXPECTED_STATUS,
+    HttpParams,
+    HttpResult,
+)
+from flowspec.catalogue import ErrorType
+from flowspec.values import Json, JsonObject
+
+__all__ = ["read_answer", "shown_url"]
+
+_EXCERPT = 2048
+"""How much of an error's body goes into its details, in characters."""
+_READ_OF_ERROR = 64 * 1024
+_SHOWN_IN_MESSAGE = 200
+_TRY_LATER_STATUSES = (408, 425, 429)
+_TEXTUAL = (
+    "application/javascript",
+    "application/x-ndjson",
+    "application/x-www-form-urlencoded",
+    "application/xml",
+    "application/yaml",
+    "image/svg+xml",
+)
+
+
+async def read_answer(
+    response: httpx2.Response, params: HttpParams, name: str, attempt: Attempt
+) -> HttpResult:
+    if not _expected(response.status_code, params):
+        raise await _refusal(response, name, attempt)
+    body = await _read_body(response, params.max_bytes)
+    if len(body) > params.max_bytes:
+        raise NodeFailed(
+            RESPONSE_TOO_LARGE,
+            f"{name} answered with more than max_bytes: {params.max_bytes}; ask for less, or "
+            "raise max_bytes",
+            details={"status": response.status_code, "max_bytes": params.max_bytes},
+        )
+    kept = {key: text for key, text in response.headers.items() if key != "set-cookie"}
+    result: HttpResult = {
+        "status": response.status_code,
+        "headers": kept,
+        "url": str(response.url),
+    }
+    _add_body(result, body, response, name)
+    return result
+
+
+async def _read_body(response: httpx2.Response, limit: int) -> bytes:
+    """At most one piece more than `limit`: the decoders give pieces of 1 MiB at the most."""
+    pieces = bytearray()
+    async for piece in response.aiter_bytes():
+        pieces += piece
+        if len(pieces) > limit:
+            break
+    return bytes(pieces)
+
+
+def _add_body(result: HttpResult, body: bytes, response: httpx2.Response, name: str) -> None:
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    text = _decode(body, response.charset_encoding)
+    if body and (kind in ("application/json", "text/json") or kind.endswith("+json")):
+        result["json"] = _parse_json(text, name)
+    elif text is not None and _is_textual(kind, text):
+        result["text"] = text
+    else:
+        result["body_base64"] = base64.b64encode(body).decode()
+
+
+def _parse_json(text: str | None, name: str) -> Json:
+    try:
+        if text is None:
+            raise ValueError("it is not text in its character set")
+        value: Json = from_json(text.removeprefix("\ufeff"), allow_inf_nan=False)
+    except ValueError as error:
+        raise NodeFailed(
+            INVALID_RESPONSE,
+            f"{name} answered with a body that says it is JSON and is not: {error}",
+            details={"body": (text or "")[:_EXCERPT]},
+        ) from error
+    return value
+
+
+def _is_textual(kind: str, text: str) -> bool:
+    if not kind or not text:
+        return "\0" not in text
+    return kind.startswith("text/") or kind.endswith("+xml") or kind in _TEXTUAL
+
+
+def _decode(body: bytes, charset: str | None) -> str | None:
+    try:
+        return body.decode(charset or "utf-8")
+    except (UnicodeDecodeError, LookupError):
+        return None
+
+
+def _expected(status: int, params: HttpParams) -> bool:
+    return any(
+        status == wanted if isinstance(wanted, int) else status // 100 == int(wanted[0])
+        for wanted in params.expect
+    )
+
+
+def _error_of(response: httpx2.Response) -> ErrorType:
+    if response.status_code in _TRY_LATER_STATUSES:
+        return TRY_LATER
+    if response.is_client_error:
+        return CLIENT_ERROR
+    if response.is_server_error:
+        return SERVER_ERROR
+    return REDIRECT if response.has_redirect_location else UNEXPECTED_STATUS
+
+
+async def _refusal(response: httpx2.Response, name: str, attempt: Attempt) -> NodeFailed:
+    """What a status that is no success means; secrets go before the body is cut short."""
+    error = _error_of(response)
+    raw = (await _read_body(response, _READ_OF_ERROR))[:_READ_OF_ERROR]
+    text = _decode(raw, response.charset_encoding) or raw.decode("utf-8", "replace")
+    body = attempt.redactor.text(text)[:_EXCERPT]
+    details: JsonObject = {
+        "status": response.status_code,
+        "url": shown_url(response.url),
+        "body": body,
+    }
+    message = f"{name} answered {response.status_code} {response.reason_phrase}".rstrip()
+    if error is REDIRECT:
+        details["location"] = response.headers["location"]
+        message += "; to follow it: follow_redirects: true, or give the new URL"
+    elif shown := " ".join(body[:_SHOWN_IN_MESSAGE].split()):
+        message += f": {shown}"
+    return NodeFailed(error, message, details=details, retry_after=_retry_after(response))
+
+
+def _retry_after(response: httpx2.Response) -> float | None:
+    text = response.headers.get("retry-after", "").strip()
+    try:
+        seconds = float(text) if text.isdigit() else _seconds_until(text)
+    except (ValueError, TypeError):
+        return None
+    return seconds if math.isfinite(seconds) and seconds > 0 else None
+
+
+def _seconds_until(date: str) -> float:
+    return parsedate_to_datetime(date).timestamp() - time.time()
+
+
+def shown_url(url: httpx2.URL) -> str:
+    """The URL for people: its query may hold a key that no redactor knows."""
+    return str(url.copy_with(query=None, fragment=None, userinfo=b""))

@@ -1,0 +1,70 @@
+"""Node type `log`: a line in the worker's log."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import structlog
+from typing_extensions import TypedDict
+
+from activities.attempt import Attempt
+from activities.declaration import AnyImplementation, Params, declare
+from flowspec.catalogue import RetryDefaults
+from flowspec.values import Json
+
+__all__ = ["NODE_TYPES", "LogParams", "LogResult"]
+
+Level = Literal["debug", "info", "warning", "error"]
+
+
+class LogParams(Params):
+    """What to write."""
+
+    message: str
+    """The line to write."""
+    level: Level = "info"
+    """How serious it is."""
+    data: Json = None
+    """More to write beside it, as any JSON."""
+
+
+class LogResult(TypedDict):
+    """What was written."""
+
+    message: str
+    level: Level
+    data: Json
+
+
+async def write(params: LogParams, attempt: Attempt) -> LogResult:
+    del attempt  # its node, flow and run are bound to every line already
+    logger = structlog.stdlib.get_logger("flowrunner.log")
+    more = {} if params.data is None else {"data": params.data}
+    logger.log(_LEVELS[params.level], params.message, **more)
+    return {"message": params.message, "level": params.level, "data": params.data}
+
+
+_LEVELS: dict[Level, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+LOG = declare(
+    name="log",
+    summary="Write a line to the worker's log",
+    description=(
+        "The line carries the flow, the run and the node. It is written where the worker runs, "
+        "and again if the attempt is repeated; for something that must be kept, use the output."
+    ),
+    example="""\
+flow: greet
+input: {required: [name], properties: {name: {type: string}}}
+nodes:
+  hello: {type: log, params: {message: "Hello ${input.name}"}}
+""",
+    params=LogParams,
+    result=LogResult,
+    handler=write,
+    tier="local",
+    retry=RetryDefaults(attempts=3),
+    attempt_timeout=5,
+)
+
+NODE_TYPES: tuple[AnyImplementation, ...] = (LOG,)

@@ -1,0 +1,161 @@
+"""Performing a node as a Temporal activity: the seam every handler is called through."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.attempt import Attempt, Resources
+from activities.call import NodeCall, read_call
+from activities.declaration import AnyImplementation
+from activities.deferred import settle_params
+from activities.errors import INTERNAL_ERROR, NodeFailed
+from activities.parameters import read_params
+from activities.redaction import Redactor, current_redactor
+from activities.results import ResultWriter
+from activities.retrying import is_final, next_delay
+from activities.secrets import EnvironmentSecrets
+from flowspec.values import Json, JsonObject
+
+__all__ = ["Services", "as_activity"]
+
+_LONGEST_MESSAGE = 4000
+_BEAT = 2.0
+_BEATS_PER_TIMEOUT = 3
+
+_logger = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """What every attempt on one worker shares."""
+
+    secrets: EnvironmentSecrets
+    resources: Resources
+
+
+def as_activity(
+    implementation: AnyImplementation, services: Services
+) -> Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]:
+    """The activity that performs the node type, under its name.
+
+    Its argument is a `NodeCall` as JSON, its result `{output, action}`. Every failure leaves it
+    as an `ApplicationError` whose type is the error's, with the node and the attempt in its
+    details, and with no secret anywhere in it.
+    """
+    writer = ResultWriter(implementation)
+
+    @activity.defn(name=implementation.node_type.name)
+    async def perform(call: dict[str, Any]) -> dict[str, Any]:
+        read = read_call(call)
+        redactor = Redactor()
+        current_redactor.set(redactor)
+        number = activity.info().attempt
+        with structlog.contextvars.bound_contextvars(
+            flow=read.flow, run=read.run_id, node=read.node, attempt=number
+        ):
+            outcome = await _attempt(implementation, services, writer, read, redactor)
+            if not isinstance(outcome, NodeFailed):
+                return outcome
+            failure = _failure(outcome, read, number, redactor)
+        # raised here, outside any handler, so that no exception of the handler's, whose text may
+        # hold a secret, goes along as its cause
+        raise failure
+
+    return perform
+
+
+async def _attempt(
+    implementation: AnyImplementation,
+    services: Services,
+    writer: ResultWriter,
+    call: NodeCall,
+    redactor: Redactor,
+) -> JsonObject | NodeFailed:
+    try:
+        params = read_params(implementation, settle_params(call, services.secrets, redactor))
+        async with _beating() as (beat, progress):
+            attempt = Attempt(
+                node=call.node,
+                flow=call.flow,
+                run_id=call.run_id,
+                key=call.key,
+                number=activity.info().attempt,
+                progress=progress,
+                resources=services.resources,
+                redactor=redactor,
+                beat=beat,
+            )
+            returned = await implementation.handler(params, attempt)
+        return writer.write(returned, node=call.node, redactor=redactor)
+    except NodeFailed as failed:
+        return failed
+    except Exception as error:
+        _logger.exception("handler broke", node_type=implementation.node_type.name)
+        return NodeFailed(INTERNAL_ERROR, f"{type(error).__name__}: {error}")
+
+
+def _failure(
+    failed: NodeFailed, call: NodeCall, number: int, redactor: Redactor
+) -> ApplicationError:
+    message = redactor.text(failed.message)[:_LONGEST_MESSAGE]
+    final = is_final(failed, call.retry)
+    delay = None if final else next_delay(call.retry, number, failed.retry_after, random.random())
+    details: JsonObject = {
+        "node": call.node,
+        "attempt": number,
+        "type": failed.error.name,
+        "details": redactor.value(failed.details),
+    }
+    _logger.warning(
+        "attempt failed", error_type=failed.error.name, error=message, final=final, delay=delay
+    )
+    return ApplicationError(
+        message,
+        details,
+        type=failed.error.name,
+        non_retryable=final,
+        next_retry_delay=None if delay is None else timedelta(seconds=delay),
+    )
+
+
+@asynccontextmanager
+async def _beating() -> AsyncGenerator[tuple[Callable[[Json], None], Json]]:
+    """Heartbeats while the handler runs: they bring a cancellation to it, of whatever type it is,
+    and show that this worker lives where the node has a `heartbeat`.
+
+    Each repeats the last progress, for a heartbeat without it would erase it.
+    """
+    info = activity.info()
+    last: Json = info.heartbeat_details[0] if info.heartbeat_details else None
+
+    def beat(progress: Json) -> None:
+        nonlocal last
+        last = progress
+        activity.heartbeat(progress)
+
+    async def beat_on(every: float) -> None:
+        while True:
+            await asyncio.sleep(every)
+            activity.heartbeat(last)
+
+    if info.is_local:  # cancelled directly, and never lost without the run
+        yield beat, last
+        return
+    timeout = info.heartbeat_timeout.total_seconds() if info.heartbeat_timeout else math.inf
+    beating = asyncio.create_task(beat_on(min(_BEAT, timeout / _BEATS_PER_TIMEOUT)))
+    try:
+        yield beat, last
+    finally:
+        beating.cancel()
+        await asyncio.wait([beating])
