@@ -60,7 +60,10 @@ class RetryPlan:
 @_closed
 @dataclass(frozen=True, kw_only=True)
 class ForeachPlan:
-    """`items` is a template; `tolerate_percent` says whether `tolerate` is a percentage."""
+    """`items` is a template; `tolerate_percent` says whether `tolerate` is a percentage.
+
+    More items than `shard` are worked off in runs of their own, that many at a time.
+    """
 
     items: Json
     name: str = "item"
@@ -68,6 +71,7 @@ class ForeachPlan:
     tolerate: float = 0
     tolerate_percent: bool = False
     batch: int | None = None
+    shard: int = 1000
 
 
 @_closed

@@ -51,7 +51,7 @@ class World:
 
     plans: Mapping[str, Plan]
     handlers: Mapping[str, Handler] = field(default_factory=dict)
-    decide: Callable[[World, Machine], bool] = lambda world, machine: False
+    decide: Callable[[World, Machine], bool] = lambda _world, _machine: False
     seed: int | None = None
     revive: bool = False
     now: float = 1_900_000_000.0

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, NoReturn, TypeVar, cast
 
+from flowspec.jsonschemas import check_input
 from pydantic_core import to_json
 from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from flowspec.jsonschemas import check_input
 from flowspec.machine import Finished, Machine, program_for
 from flowspec.plan import NodePlan, PlanInvalid, load_plan
 from flowspec.values import Json, JsonObject
@@ -128,6 +128,8 @@ class FlowWorkflow:
         return machine
 
     def _continue(self, opening: Opening) -> Machine | None:
+        if opening.shard is not None:
+            return self._begin_shard(opening.shard)
         if opening.continued is None:
             return None
         self._plan_json = cast(JsonObject, opening.continued["plan"])
@@ -137,6 +139,12 @@ class FlowWorkflow:
         machine = Machine.load(program_for(load_plan(self._plan_json)), state)
         machine.rearm()
         return machine
+
+    def _begin_shard(self, shard: JsonObject) -> Machine:
+        self._plan_json = cast(JsonObject, shard["plan"])
+        run = cast(JsonObject, shard["run"])
+        program = program_for(load_plan(self._plan_json))
+        return Machine.start_shard(program, run=run, shard=shard, now=workflow.time())
 
     async def _drive(self, machine: Machine) -> Finished:
         performer = Performer(machine, self._wake)

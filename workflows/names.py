@@ -17,7 +17,6 @@ __all__ = [
     "PAUSE",
     "RESOLVE",
     "RESUME",
-    "SHARD",
 ]
 
 FLOW_TYPE = "flow"
@@ -25,7 +24,6 @@ CACHE_ENTRY = "flowrunner.cache"
 RESOLVE = "flowrunner.resolve"
 EVALUATE = "flowrunner.evaluate"
 CONTINUED = "flowrunner/continued"
-SHARD = "flowrunner/shard"
 PAUSE = "pause"
 RESUME = "resume"
 COMPLETE = "complete"

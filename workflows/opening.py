@@ -10,6 +10,7 @@ from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
+from flowspec.machine import SHARD_ARGUMENT
 from flowspec.values import Json, JsonObject
 from workflows.names import CONTINUED, FLOW_TYPE
 
@@ -18,11 +19,12 @@ __all__ = ["Opening", "read_opening"]
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """Either `source` for the resolver (`{name}` or `{text}`) and an input, or `continued`."""
+    """`source` for the resolver (`{name}` or `{text}`) and an input, or `continued`, or `shard`."""
 
     source: JsonObject
     input: Json = None
     continued: JsonObject | None = None
+    shard: JsonObject | None = None
 
 
 def read_opening(workflow_type: str, arguments: Sequence[RawValue]) -> Opening:
@@ -32,6 +34,8 @@ def read_opening(workflow_type: str, arguments: Sequence[RawValue]) -> Opening:
     first = values[0] if values else None
     if isinstance(first, dict) and CONTINUED in first:
         return Opening(source={}, continued=first[CONTINUED])
+    if isinstance(first, dict) and SHARD_ARGUMENT in first:
+        return Opening(source={}, shard=first[SHARD_ARGUMENT])
     if workflow_type != FLOW_TYPE:
         if len(values) > 1:
             raise _refuse(f"flow {workflow_type!r} takes one argument, its input")

@@ -28,6 +28,7 @@ from flowspec.machine.operations import (
 )
 from flowspec.machine.program import Program, program_for
 from flowspec.machine.runs import Runs
+from flowspec.machine.shards import SHARD_ARGUMENT
 from flowspec.machine.state import FrameState, RunState
 from flowspec.machine.status import status_of
 from flowspec.plan import NodePlan
@@ -35,6 +36,7 @@ from flowspec.scheduler import Scheduler
 from flowspec.values import Json, JsonObject, NeedsWorker
 
 __all__ = [
+    "SHARD_ARGUMENT",
     "Call",
     "Child",
     "Evaluate",
@@ -85,6 +87,19 @@ class Machine:
             then=["root.vars"],
             otherwise=["root.failed"],
         )
+        return self
+
+    @classmethod
+    def start_shard(
+        cls, program: Program, *, run: JsonObject, shard: JsonObject, now: float
+    ) -> Machine:
+        """Some of the items of a wide `foreach`, as the run it belongs to described them."""
+        outer = dict(cast(JsonObject, shard["scope"]))
+        values = cast(JsonObject, outer.pop("vars", {}))
+        state = RunState(run=run, input=outer.pop("input", None), outer=outer, shard=shard)
+        self = cls(program, state)
+        self._core.now = now
+        self._core.do("root.vars", values)
         return self
 
     @classmethod

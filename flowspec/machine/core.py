@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import Protocol, cast
 
-from flowspec.expressions import Expression, ExpressionError, Template, scope_for
+from flowspec.expressions import Expression, ExpressionError, Reference, Template, scope_for
 from flowspec.machine.operations import Evaluate, Operation, Sleep, Stop, make_error
 from flowspec.machine.program import Program
 from flowspec.machine.state import FrameState, ItemState, NodeRun, RunState, Todo, Waiter
@@ -13,10 +13,17 @@ from flowspec.plan import NodePlan
 from flowspec.scheduler import Scheduler
 from flowspec.values import Json, JsonObject, NeedsWorker
 
-__all__ = ["Core"]
+__all__ = ["Core", "HasReferences"]
 
-_STARTS = ("node.start", "run.fill", "item.round")
+_STARTS = ("node.start", "run.fill", "run.shard", "item.round")
 """The steps that start new work: a paused run keeps them until it is resumed."""
+
+
+class HasReferences(Protocol):
+    """Whatever names values: a template, an expression, or many of them together."""
+
+    @property
+    def references(self) -> tuple[Reference, ...]: ...
 
 
 class Core:
@@ -119,7 +126,7 @@ class Core:
     def scope(
         self,
         frame: FrameState,
-        source: Template | Expression,
+        source: HasReferences,
         *,
         item: ItemState | None = None,
         node: str | None = None,
@@ -157,7 +164,7 @@ class Core:
         return self.program.node(self.state.frames[run.frame].block, run.node)
 
     def _nodes(
-        self, frame: FrameState, source: Template | Expression, item: ItemState | None
+        self, frame: FrameState, source: HasReferences, item: ItemState | None
     ) -> dict[str, Json]:
         wanted = dict.fromkeys(
             str(reference.path[1])
@@ -218,10 +225,15 @@ class Core:
             names["iteration"] = item.round
         if plan.foreach is not None and item.index is not None:
             names[plan.foreach.name] = item.value
-            names["index"] = item.index
+            names["index"] = item.index + self.first_index(run)
         if run.error is not None:
             names["error"] = run.error
         return names
+
+    def first_index(self, run: NodeRun) -> int:
+        """What to add to an item's index: a shard counts on from the items before it."""
+        shard = self.state.shard
+        return cast(int, shard["base"]) if shard is not None and "/" not in run.path else 0
 
     # -- what people see -----------------------------------------------------------------------
 

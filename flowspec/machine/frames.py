@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 from flowspec.machine.core import Core
@@ -19,7 +19,7 @@ class Frames:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        for name, handler in {
+        handlers: dict[str, Callable[..., None]] = {
             "frame.begin": self.begin,
             "frame.fail": self.fail,
             "frame.cancel": self.cancel,
@@ -32,7 +32,8 @@ class Frames:
             "node.judged": self.judged,
             "node.judge_failed": self.judge_failed,
             "undo.end": self.undo_ended,
-        }.items():
+        }
+        for name, handler in handlers.items():
             core.on(name, handler)
 
     def open(self, frame: FrameState) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import cast
 
 from flowspec.expressions import Template
@@ -27,7 +28,7 @@ class Items:
         self._core = core
         self._frames = frames
         self._inline = Inline(core)
-        for name, handler in {
+        handlers: dict[str, Callable[..., None]] = {
             "item.round": self.round,
             "item.params": self.params_known,
             "item.result": self.succeed,
@@ -40,7 +41,8 @@ class Items:
             "item.cache_key": self.cache_key_known,
             "item.cached": self.cached,
             "item.stored": self.stored,
-        }.items():
+        }
+        for name, handler in handlers.items():
             core.on(name, handler)
 
     def _plan(self, item: ItemState) -> NodePlan:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from flowspec.expressions import Expression, Template, compile_condition, compile_template
+from flowspec.expressions import (
+    Expression,
+    Reference,
+    Template,
+    compile_condition,
+    compile_template,
+)
 from flowspec.plan import GraphPlan, NodePlan, Plan
 from flowspec.scheduler import Graph
 from flowspec.values import Json
@@ -14,6 +21,11 @@ __all__ = ["Program", "program_for"]
 
 _KEPT = 256
 _programs: OrderedDict[str, Program] = OrderedDict()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mentioned:
+    references: tuple[Reference, ...]
 
 
 class Program:
@@ -27,6 +39,7 @@ class Program:
                 self.graphs[node.id] = Graph(node.graph)
         self._templates: dict[tuple[str, str], Template] = {}
         self._conditions: dict[str | bool, Expression] = {}
+        self._inside: dict[str, Mentioned] = {}
         self.events = self._event_names()
 
     def node(self, block: str, node: str) -> NodePlan:
@@ -44,6 +57,38 @@ class Program:
             self._conditions[source] = compile_condition(source)
         return self._conditions[source]
 
+    def inside(self, node: NodePlan) -> Mentioned:
+        """Everything the expressions of a node and of the nodes in it mention."""
+        if node.id not in self._inside:
+            found: list[Reference] = []
+            for part in _with_nested(node):
+                found += self._mentioned(part)
+            self._inside[node.id] = Mentioned(references=tuple(found))
+        return self._inside[node.id]
+
+    def _mentioned(self, node: NodePlan) -> list[Reference]:
+        values: list[Json] = [node.params, node.title]
+        conditions: list[str | bool | None] = []
+        if node.foreach is not None:
+            values.append(node.foreach.items)
+        if node.cache is not None:
+            values.append(node.cache.key)
+        if node.repeat is not None:
+            conditions.append(node.repeat.condition)
+        if node.graph is not None:
+            values.append(node.graph.output)
+            conditions += [inner.when for inner in node.graph.nodes]
+            conditions += [edge.when for edge in node.graph.edges]
+        found = [r for value in values for r in compile_template(value).references]
+        for condition in conditions:
+            if condition is not None:
+                found += self.condition(condition).references
+        return [reference for reference in found if reference.path[0] != "secrets"]
+
+    def listens(self, node: NodePlan) -> bool:
+        """Whether the node, or one in it, waits for something from outside."""
+        return any(part.type in ("event", "approval") for part in _with_nested(node))
+
     def _event_names(self) -> frozenset[str] | None:
         """The signals some node waits for; None if a name is only known at run time."""
         names: list[str] = []
@@ -58,9 +103,13 @@ class Program:
 
 def _nodes(graph: GraphPlan) -> Iterator[NodePlan]:
     for node in graph.nodes:
-        yield node
-        if node.graph is not None:
-            yield from _nodes(node.graph)
+        yield from _with_nested(node)
+
+
+def _with_nested(node: NodePlan) -> Iterator[NodePlan]:
+    yield node
+    if node.graph is not None:
+        yield from _nodes(node.graph)
 
 
 def program_for(plan: Plan) -> Program:

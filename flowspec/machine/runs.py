@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from flowspec.machine.core import Core
 from flowspec.machine.frames import node_path
-from flowspec.machine.operations import make_error
+from flowspec.machine.operations import Stop, make_error
+from flowspec.machine.shards import Shards
 from flowspec.machine.state import FrameState, ItemState, NodeRun, Todo
 from flowspec.plan import ForeachPlan, NodePlan
 from flowspec.values import Json, JsonObject
@@ -14,7 +16,7 @@ from flowspec.values import Json, JsonObject
 __all__ = ["Runs"]
 
 _TIMERLESS = ("set", "noop", "fail", "return")
-_SHOWN_FAILURES = 100
+SHOWN_FAILURES = 100
 
 
 class Runs:
@@ -22,7 +24,8 @@ class Runs:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        for name, handler in {
+        self._shards = Shards(core, self)
+        handlers: dict[str, Callable[..., None]] = {
             "node.start": self.start,
             "node.cancel": self.cancel_node,
             "undo.start": self.start_undo,
@@ -32,7 +35,8 @@ class Runs:
             "run.fill": self.fill,
             "run.timeout": self.timed_out,
             "item.done": self.item_done,
-        }.items():
+        }
+        for name, handler in handlers.items():
             core.on(name, handler)
 
     # -- start ---------------------------------------------------------------------------------
@@ -114,8 +118,11 @@ class Runs:
         if plan.foreach is None:
             self._begin_item(run, None, None)
             return
-        source = self._core.program.template(run.node, "foreach", plan.foreach.items)
         frame = self._core.state.frames[run.frame]
+        if self._core.state.shard is not None and frame.owner is None:
+            self._core.do("run.items", run.path, self._core.state.shard["items"])
+            return
+        source = self._core.program.template(run.node, "foreach", plan.foreach.items)
         self._core.evaluate(
             source,
             self._core.scope(frame, source, node=run.node, extra=_error_name(run)),
@@ -149,7 +156,8 @@ class Runs:
         run.outputs = [None] * len(run.items)
         run.tolerated = _tolerated(plan, len(run.items))
         self._core.record(run.frame, run.node, done=0, total=len(run.items))
-        self._core.do("run.fill", path)
+        wide = len(run.items) > plan.shard and self._shards.possible(run)
+        self._core.do("run.shard" if wide else "run.fill", path)
 
     def fill(self, path: str) -> None:
         """Start as many items as may run at once."""
@@ -167,10 +175,10 @@ class Runs:
             run.next += 1
             self._begin_item(run, index, run.items[index])
         if not run.active:
-            self._settle(run)
+            self.settle(run)
 
     def _begin_item(self, run: NodeRun, index: int | None, value: Json) -> None:
-        path = run.path if index is None else f"{run.path}.{index}"
+        path = run.path if index is None else f"{run.path}.{index + self._core.first_index(run)}"
         self._core.state.items[path] = ItemState(path=path, run=run.path, index=index, value=value)
         run.active.append(path)
         self._core.do("item.round", path)
@@ -192,15 +200,19 @@ class Runs:
         if run.ending is None and run.next < len(run.outputs):
             self._core.do("run.fill", run.path)
         elif not run.active:
-            self._settle(run)
+            self.settle(run)
 
     def _item_failed(self, run: NodeRun, index: int, error: JsonObject) -> None:
-        run.failed.append({"index": index, "type": error["type"], "message": error["message"]})
-        if len(run.failed) > run.tolerated and run.ending is None:
+        number = index + self._core.first_index(run)
+        run.failures += 1
+        if len(run.failed) < SHOWN_FAILURES:
+            told = {"index": number, "type": error["type"], "message": error["message"]}
+            run.failed.append(told)
+        if run.failures > run.tolerated:
             details = error.get("details")
             merged = details if isinstance(details, dict) else {"details": details}
-            failed: JsonObject = {**error, "details": {**merged, "index": index}}
-            self._end(run, {"outcome": "failure", "error": failed})
+            failed: JsonObject = {**error, "details": {**merged, "index": number}}
+            self.end(run, {"outcome": "failure", "error": failed})
 
     # -- ways to end ---------------------------------------------------------------------------
 
@@ -211,7 +223,7 @@ class Runs:
         run = state.runs.get(node_path(frame, node, iterations))
         if run is not None:
             error = make_error("Cancelled", "it was no longer wanted", node=run.path)
-            self._end(run, {"outcome": "cancelled", "error": error})
+            self.end(run, {"outcome": "cancelled", "error": error})
             return
         start: Todo = ["node.start", frame, node]
         for steps in (state.held, state.todo):
@@ -227,32 +239,35 @@ class Runs:
             seconds = self._core.plan_of(run).timeout
             message = f"not done within its timeout of {seconds:g} s"
             error = make_error("Timeout", message, node=path)
-            self._end(run, {"outcome": "failure", "error": error})
+            self.end(run, {"outcome": "failure", "error": error})
 
     def fail(self, path: str, error: JsonObject) -> None:
         run = self._core.state.runs.get(path)
         if run is not None:
-            self._end(run, {"outcome": "failure", "error": {**error, "node": path}})
+            self.end(run, {"outcome": "failure", "error": {**error, "node": path}})
 
-    def _end(self, run: NodeRun, ending: JsonObject) -> None:
+    def end(self, run: NodeRun, ending: JsonObject) -> None:
+        """Bring the run to this end: stop what is active, then settle."""
         if run.ending is not None:
             return
         run.ending = ending
+        if run.shard is not None:
+            self._core.operations.append(Stop(id=run.shard))
+            return
         for item in list(run.active):
             self._core.do("item.cancel", item)
         if not run.active:
-            self._settle(run)
+            self.settle(run)
 
-    def _settle(self, run: NodeRun) -> None:
+    def settle(self, run: NodeRun) -> None:
         """Nothing of the run is active any more: work out its outcome."""
         if run.ending is not None:
             self._finish(run, run.ending)
             return
         result: JsonObject = {"outcome": "success", "output": run.outputs}
         if run.failed:
-            message = f"{len(run.failed)} of {len(run.outputs)} items failed"
-            shown = list[Json](run.failed[:_SHOWN_FAILURES])
-            details: JsonObject = {"failed": shown, "count": len(run.failed)}
+            message = f"{run.failures} of {len(run.outputs)} items failed"
+            details: JsonObject = {"failed": list[Json](run.failed), "count": run.failures}
             result["error"] = make_error("ItemsFailed", message, node=run.path, details=details)
         self._finish(run, result)
 

@@ -55,7 +55,9 @@ class NodeRun:
     active: list[str] = field(default_factory=list)
     outputs: list[Json] = field(default_factory=list)
     failed: list[JsonObject] = field(default_factory=list)
+    failures: int = 0
     tolerated: int = 0
+    shard: str | None = None
     ending: JsonObject | None = None
 
 
@@ -78,12 +80,15 @@ class ItemState:
 
 @dataclass(kw_only=True)
 class RunState:
-    """Everything a run needs to go on elsewhere; schedulers are kept beside their frames."""
+    """Everything a run needs to go on elsewhere; schedulers are kept beside their frames.
+
+    `outer` holds the names a shard's expressions see from the run it belongs to; `shard` its items.
+    """
 
     run: JsonObject
     input: Json
-    vars: dict[str, Json] = field(default_factory=dict)
     outer: JsonObject = field(default_factory=dict)
+    shard: JsonObject | None = None
     frames: dict[str, FrameState] = field(default_factory=dict)
     runs: dict[str, NodeRun] = field(default_factory=dict)
     items: dict[str, ItemState] = field(default_factory=dict)

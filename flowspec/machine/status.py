@@ -34,7 +34,7 @@ def _most_telling(records: list[JsonObject], limit: int) -> list[JsonObject]:
 
 
 def _shown(record: JsonObject) -> JsonObject:
-    shown = {key: value for key, value in record.items() if value not in (None, "")}
+    shown: JsonObject = {key: value for key, value in record.items() if value not in (None, "")}
     for moment in ("started", "ended"):
         value = shown.get(moment)
         if isinstance(value, int | float):

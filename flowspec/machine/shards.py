@@ -1,0 +1,125 @@
+"""Wide `foreach`: shards of the items run as runs of their own, one after the other.
+
+The history of the run they belong to holds a few events a shard, however many items there are;
+`concurrency` holds within the shard, so it holds for the whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from flowspec.expressions import scope_for
+from flowspec.machine.core import Core
+from flowspec.machine.operations import Child
+from flowspec.machine.state import NodeRun
+from flowspec.plan import GraphPlan, NodePlan, Plan, dump_plan
+from flowspec.values import Json, JsonObject
+
+if TYPE_CHECKING:
+    from flowspec.machine.runs import Runs
+
+__all__ = ["SHARD_ARGUMENT", "Shards"]
+
+SHARD_ARGUMENT = "flowrunner/shard"
+"""The key under which a run is told that it is a shard: in histories, so never changed."""
+
+
+class Shards:
+    """Sends the items of a run out in shards and gathers what comes back."""
+
+    def __init__(self, core: Core, runs: Runs) -> None:
+        self._core = core
+        self._runs = runs
+        core.on("run.shard", self.send)
+        core.on("shard.done", self.done)
+        core.on("shard.failed", self.failed)
+
+    def possible(self, run: NodeRun) -> bool:
+        """Not inside a shard or block, nor where signals or decisions have to reach the items."""
+        plan = self._core.plan_of(run)
+        return (
+            self._core.state.shard is None
+            and self._core.state.frames[run.frame].owner is None
+            and not self._core.program.listens(plan)
+        )
+
+    def send(self, path: str) -> None:
+        run = self._core.state.runs.get(path)
+        if run is None or run.items is None or run.ending is not None:
+            return
+        plan = self._core.plan_of(run)
+        assert plan.foreach is not None
+        items = run.items[run.next : run.next + plan.foreach.shard]
+        run.shard = f"{path}~shard{run.next // plan.foreach.shard}"
+        child = Child(
+            id=run.shard,
+            node=path,
+            flow=self._core.program.plan.flow,
+            argument={SHARD_ARGUMENT: self._argument(run, plan, items)},
+            title=f"{path}, items {run.next} to {run.next + len(items) - 1}",
+            priority=plan.priority,
+        )
+        self._core.ask(child, ["shard.done", path, len(items)], ["shard.failed", path])
+
+    def _argument(self, run: NodeRun, plan: NodePlan, items: list[Json]) -> JsonObject:
+        frame = self._core.state.frames[run.frame]
+        mentioned = self._core.program.inside(plan)
+        scope = self._core.scope(frame, mentioned, node=plan.id)
+        if run.error is not None:
+            scope["error"] = run.error
+        return {
+            "plan": dump_plan(self._plan(plan, run.tolerated - run.failures)),
+            "items": items,
+            "base": run.next,
+            "scope": scope_for(mentioned.references, scope),
+            "run": self._core.state.run,
+        }
+
+    def _plan(self, node: NodePlan, tolerated: int) -> Plan:
+        assert node.foreach is not None
+        foreach = replace(
+            node.foreach, items=[], batch=None, tolerate=tolerated, tolerate_percent=False
+        )
+        alone = replace(
+            node, foreach=foreach, when=None, undo=None, join="all", races=(), timeout=None
+        )
+        output: JsonObject = {
+            "outputs": f"${{nodes.{node.id}.output}}",
+            "error": f"${{default(nodes.{node.id}.error, null)}}",
+        }
+        graph = GraphPlan(nodes=(alone,), starts=(node.id,), output=output)
+        return replace(
+            self._core.program.plan, graph=graph, vars={}, labels={}, timeout=None, input=None
+        )
+
+    def done(self, path: str, count: int, answer: JsonObject) -> None:
+        run = self._core.state.runs.get(path)
+        if run is None:
+            return
+        run.shard = None
+        run.outputs[run.next : run.next + count] = cast("list[Json]", answer["outputs"])
+        run.next += count
+        self._count_failures(run, answer.get("error"))
+        self._core.record(run.frame, run.node, done=run.next)
+        if run.ending is None and run.next < len(run.outputs):
+            self._core.do("run.shard", path)
+        else:
+            self._runs.settle(run)
+
+    @staticmethod
+    def _count_failures(run: NodeRun, error: Json) -> None:
+        if isinstance(error, dict):
+            details = cast(JsonObject, error["details"])
+            run.failures += cast(int, details["count"])
+            run.failed += cast("list[JsonObject]", details["failed"])
+            del run.failed[100:]
+
+    def failed(self, path: str, error: JsonObject) -> None:
+        run = self._core.state.runs.get(path)
+        if run is None:
+            return
+        run.shard = None
+        if run.ending is None:
+            run.ending = {"outcome": "failure", "error": error}
+        self._runs.settle(run)
