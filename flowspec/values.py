@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from typing_extensions import TypeAliasType
 
-Json = TypeAliasType("Json", "None | bool | int | float | str | list[Json] | dict[str, Json]")
+Json = TypeAliasType("Json", "bool | int | float | str | list[Json] | dict[str, Json] | None")
 JsonObject: TypeAlias = dict[str, Json]
 
 __all__ = ["Json", "JsonObject", "NeedsWorker", "Opaque"]

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, NoReturn, TypeVar, cast
 
-from flowspec.jsonschemas import check_input
 from pydantic_core import to_json
 from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
+from flowspec.jsonschemas import check_input
 from flowspec.machine import Finished, Machine, program_for
 from flowspec.plan import NodePlan, PlanInvalid, load_plan
 from flowspec.values import Json, JsonObject
@@ -237,7 +237,9 @@ class FlowWorkflow:
 
     def _show(self, machine: Machine) -> None:
         status = machine.phase
-        workflow.set_current_details(markdown(machine.status(_DETAIL_NODES)))
+        over = machine.finished is not None
+        seen = machine.status(_DETAIL_NODES) if over else machine.glance(_DETAIL_NODES)
+        workflow.set_current_details(markdown(seen))
         if self._attributes and status != self._shown_status:
             self._shown_status = status
             workflow.upsert_search_attributes([FLOW_STATUS.value_set(status)])

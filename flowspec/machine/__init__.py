@@ -30,7 +30,7 @@ from flowspec.machine.program import Program, program_for
 from flowspec.machine.runs import Runs
 from flowspec.machine.shards import SHARD_ARGUMENT
 from flowspec.machine.state import FrameState, RunState
-from flowspec.machine.status import status_of
+from flowspec.machine.status import glance_of, status_of
 from flowspec.plan import NodePlan
 from flowspec.scheduler import Scheduler
 from flowspec.values import Json, JsonObject, NeedsWorker
@@ -231,6 +231,10 @@ class Machine:
     def status(self, limit: int) -> JsonObject:
         """What people want to know of the run, with at most `limit` nodes."""
         return status_of(self._core.state, self.phase, limit)
+
+    def glance(self, limit: int) -> JsonObject:
+        """The status with only the nodes that run now: cheap however large the flow is."""
+        return glance_of(self._core.state, self.phase, limit)
 
     # -- root ----------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from flowspec.expressions import (
     compile_template,
 )
 from flowspec.plan import GraphPlan, NodePlan, Plan
-from flowspec.scheduler import Graph
+from flowspec.routes import Graph
 from flowspec.values import Json
 
 __all__ = ["Program", "program_for"]

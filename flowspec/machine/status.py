@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from flowspec.machine.inline import iso
 from flowspec.machine.state import RunState
 from flowspec.values import Json, JsonObject
 
-__all__ = ["status_of"]
+__all__ = ["glance_of", "status_of"]
 
 
 def status_of(state: RunState, phase: str, limit: int) -> JsonObject:
     records = [record for frame in state.records.values() for record in frame.values()]
-    shown = _most_telling(records, limit)
+    return _status(state, phase, limit, _most_telling(records, limit), len(records))
+
+
+def glance_of(state: RunState, phase: str, limit: int) -> JsonObject:
+    active = [state.records[run.frame][run.node] for run in islice(state.runs.values(), limit)]
+    return _status(state, phase, limit, active, len(state.runs))
+
+
+def _status(
+    state: RunState, phase: str, limit: int, shown: list[JsonObject], total: int
+) -> JsonObject:
     return {
         "flow": state.run["flow"],
         "version": state.run["version"],
@@ -19,8 +31,8 @@ def status_of(state: RunState, phase: str, limit: int) -> JsonObject:
         "started": state.run["started"],
         "paused": state.paused,
         "nodes": [_shown(record) for record in shown],
-        "truncated": len(records) - len(shown),
-        "waiting": list[Json](list(state.waits.values())[:limit]),
+        "truncated": total - len(shown),
+        "waiting": list[Json](list(islice(state.waits.values(), limit))),
     }
 
 

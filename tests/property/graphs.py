@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from flowspec.graph import analyse
 from flowspec.plan import EdgePlan, GraphPlan, NodePlan
-from flowspec.scheduler import Cancel, Graph, Outcome, Overrun, Ready, Scheduler, Skip, Step
+from flowspec.routes import Graph
+from flowspec.scheduler import Cancel, Outcome, Overrun, Ready, Scheduler, Skip, Step
 
 ONS = (
     "success",
