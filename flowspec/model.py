@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from flowspec.document import (
-    Cache,
-    Defaults,
-    Flow,
-    Foreach,
-    Graph,
-    Node,
-    Repeat,
-    Retry,
-)
-from flowspec.edges import Arrow, Edge, Link
+from flowspec.complaints import told
+from flowspec.document import Cache, Defaults, Flow, Foreach, Graph, Node, Repeat, Retry
+from flowspec.edges import Edge
+from flowspec.fields import Tolerance
+from flowspec.located import Source
 from flowspec.problems import Path, Problem, in_order
-from flowspec.source import Source, read_damaged
+from flowspec.source import read_damaged
+from flowspec.structure import structure
 from flowspec.values import Json
-from flowspec.wording import describe, did_you_mean, listed, nearest
 
 __all__ = [
     "Cache",
@@ -35,6 +29,7 @@ __all__ = [
     "ParsedFlow",
     "Repeat",
     "Retry",
+    "Tolerance",
     "parse_flow",
 ]
 
@@ -58,7 +53,7 @@ def parse_flow(text: str) -> ParsedFlow:
     source = reading.source
     if source is None:
         return ParsedFlow(flow=None, source=None, problems=reading.problems)
-    flow, shape = _validate(source)
+    flow, shape = _validated(source)
     sound = [p for p in shape if not _touches(p.path, reading.damaged)]
     return ParsedFlow(
         flow=None if reading.problems else flow,
@@ -71,230 +66,61 @@ def _touches(path: Path, damaged: Iterable[Path]) -> bool:
     return any(path[: len(place)] == place for place in damaged)
 
 
-def _validate(source: Source) -> tuple[Flow | None, list[Problem]]:
-    problems = list(_structure(source))
+def _validated(source: Source) -> tuple[Flow | None, list[Problem]]:
+    problems = list(structure(source))
     try:
         flow = Flow.model_validate(source.data)
     except ValidationError as error:
-        return None, [*problems, *_told(error, source)]
-    return flow, problems
+        problems += told(error, source)
+        return _repaired(source.data, problems), problems
+    return (None if any(map(_spreads, problems)) else flow), problems
 
 
-# -- what one node cannot know ---------------------------------------------------------------------
-
-_BLOCK_KEYS = ("nodes", "edges", "output", "on_failure")
-
-
-def _structure(source: Source) -> Iterator[Problem]:
-    first: dict[str, Path] = {}
-    for graph_path, nodes in _graphs(source.data):
-        if not nodes:
-            yield _at(source, "FR209", (*graph_path, "nodes"), "there are no nodes; add one")
-        for id, node in nodes.items():
-            path = (*graph_path, "nodes", id)
-            if id in first:
-                line = source.locate_key(first[id]).line
-                yield _at(
-                    source,
-                    "FR208",
-                    path,
-                    f"the node id {id!r} is already used in line {line}; ids are unique in the "
-                    "whole document, also inside blocks",
-                    key=True,
-                    found=id,
-                )
-            first.setdefault(id, path)
-            if isinstance(node, dict):
-                yield from _block(source, path, node)
-
-
-def _graphs(data: Json, path: Path = ()) -> Iterator[tuple[Path, Mapping[str, Json]]]:
-    nodes = data.get("nodes") if isinstance(data, dict) else None
-    if not isinstance(nodes, dict):
-        return
-    yield path, nodes
-    for id, node in nodes.items():
-        yield from _graphs(node, (*path, "nodes", id))
-
-
-def _block(source: Source, path: Path, node: Mapping[str, Json]) -> Iterator[Problem]:
-    kind = node.get("type")
-    if kind == "block":
-        if "nodes" not in node:
-            yield _at(
-                source,
-                "FR202",
-                path,
-                "'nodes' is missing: a block has nodes inside",
-                key=True,
-                expected="nodes",
-            )
-        return
-    if not isinstance(kind, str):
-        return
-    for key in _BLOCK_KEYS:
-        if key in node:
-            yield _at(
-                source,
-                "FR210",
-                (*path, key),
-                f"only a block has {key!r}, and this node is of type {kind!r}",
-                key=True,
-                found=key,
-            )
-
-
-def _at(
-    source: Source,
-    code: str,
-    path: Path,
-    message: str,
-    *,
-    key: bool = False,
-    found: str | None = None,
-    expected: str | None = None,
-    suggestion: str | None = None,
-) -> Problem:
-    mark = source.locate_key(path) if key else source.locate(path)
-    return Problem(
-        code=code,
-        message=message,
-        path=path,
-        line=mark.line,
-        column=mark.column,
-        found=found,
-        expected=expected,
-        suggestion=suggestion,
+_MARGINS = frozenset(
+    (
+        *("title", "description", "labels", "priority", "queue", "defaults", "on_failure"),
+        *("retry", "timeout", "attempt_timeout", "heartbeat", "cache"),
     )
+)
+"""Keys that can be left out without a change to what the graph and its expressions mean."""
 
 
-# -- pydantic's errors, in our words ----------------------------------------------------------------
-
-_KEY = "[key]"
-_MAPPINGS = ("model_type", "dict_type", "model_attributes_type")
-_LISTS = ("tuple_type", "list_type")
-
-_ELSEWHERE: Mapping[type[BaseModel], Mapping[str, str]] = {
-    Flow: {
-        **dict.fromkeys(("name", "id"), "flow"),
-        **dict.fromkeys(("steps", "tasks", "jobs", "states"), "nodes"),
-        "variables": "vars",
-    },
-    Node: {
-        **dict.fromkeys(("if", "condition"), "when"),
-        **dict.fromkeys(("with", "args", "parameters", "input", "inputs"), "params"),
-        **dict.fromkeys(("name", "label"), "title"),
-        **dict.fromkeys(("uses", "action", "kind"), "type"),
-        **dict.fromkeys(("for_each", "with_items", "items"), "foreach"),
-        **dict.fromkeys(("then", "goto"), "next"),
-        "retries": "retry",
-    },
-    Arrow: {"if": "when", "target": "to", "limits": "limit"},
-    Link: {"if": "when", "target": "to", "source": "from"},
-}
-"""Words from other systems."""
+def _spreads(problem: Problem) -> bool:
+    """Whether other problems would be found that are no more than its consequences."""
+    harmless = problem.code in ("FR210", "FR216")
+    return not harmless and _margin(problem) is None
 
 
-def _told(error: ValidationError, source: Source) -> list[Problem]:
-    problems = [_tell(found, source) for found in error.errors(include_url=False)]
-    meant = {(*p.path[:-1], p.suggestion) for p in problems if p.code == "FR201"}
-    return [p for p in problems if not (p.code == "FR202" and (*p.path, p.expected) in meant)]
+def _margin(problem: Problem) -> Path | None:
+    """The key of a node or the flow to leave out to be rid of the problem."""
+    depth = 0
+    while problem.path[depth : depth + 1] == ("nodes",):
+        depth += 2
+    if len(problem.path) <= depth:
+        return None
+    unknown = problem.code == "FR201" and len(problem.path) == depth + 1
+    key = problem.suggestion if unknown else problem.path[depth]
+    return problem.path[: depth + 1] if key in _MARGINS or problem.code == "FR210" else None
 
 
-def _tell(error: Any, source: Source) -> Problem:
-    path: Path = tuple(error["loc"])
-    kind, value = error["type"], error["input"]
-    if kind == "extra_forbidden":
-        return _unknown_key(path, source)
-    if kind == "missing":
-        return _missing_key(path, source)
-    if path[-1:] == (_KEY,):
-        return _from_context(error, path[:-1], source, key=True)
-    if kind.startswith("FR"):
-        return _from_context(error, path, source, key=value is None)
-    expected = "a mapping" if kind in _MAPPINGS else "a list" if kind in _LISTS else "another value"
-    return _at(
-        source,
-        "FR203",
-        path,
-        f"expected {expected}, found {describe(value)}",
-        found=describe(value),
-        expected=expected,
-    )
+def _repaired(data: Json, problems: Iterable[Problem]) -> Flow | None:
+    """The flow without what is wrong on its margins, if that is all that is wrong."""
+    if any(map(_spreads, problems)):
+        return None
+    repaired = deepcopy(data)
+    for problem in problems:
+        margin = _margin(problem)
+        if margin is not None:
+            _remove(repaired, margin)
+    try:
+        return Flow.model_validate(repaired)
+    except ValidationError:
+        return None
 
 
-def _from_context(error: Any, path: Path, source: Source, *, key: bool) -> Problem:
-    context = error["ctx"]
-    return _at(
-        source,
-        error["type"],
-        path,
-        context["message"],
-        key=key,
-        found=describe(error["input"]),
-        expected=context["expected"],
-        suggestion=context["suggestion"],
-    )
-
-
-def _unknown_key(path: Path, source: Source) -> Problem:
-    model = _model_at(path[:-1])
-    key = str(path[-1])
-    known = _keys(model)
-    meant = _ELSEWHERE.get(model, {}).get(key) or nearest(key, known)
-    advice = did_you_mean(meant)
-    if not advice and model is Node:
-        advice = "; what a node type takes goes under 'params'"
-    return _at(
-        source,
-        "FR201",
-        path,
-        f"unknown key {key!r}{advice}",
-        key=True,
-        found=key,
-        expected=listed(known),
-        suggestion=meant,
-    )
-
-
-def _missing_key(path: Path, source: Source) -> Problem:
-    key = str(path[-1])
-    field = next(f for n, f in _model_at(path[:-1]).model_fields.items() if (f.alias or n) == key)
-    return _at(
-        source,
-        "FR202",
-        path[:-1],
-        f"{key!r} is missing: {field.description}",
-        key=True,
-        expected=key,
-    )
-
-
-def _keys(model: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-_INSIDE: Mapping[str, type[BaseModel]] = {
-    "defaults": Defaults,
-    "retry": Retry,
-    "foreach": Foreach,
-    "repeat": Repeat,
-    "cache": Cache,
-    "next": Arrow,
-    "edges": Link,
-}
-
-
-def _model_at(path: Path) -> type[BaseModel]:
-    """Which mapping of the language stands at the path."""
-    model: type[BaseModel] = Flow
-    steps = iter(path)
-    for step in steps:
-        if step == "nodes":
-            next(steps, None)
-            model = Node
-        elif step in _INSIDE:
-            model = _INSIDE[str(step)]
-            if model in (Arrow, Link):
-                return model
-    return model
+def _remove(data: Json, path: Path) -> None:
+    *parents, key = path
+    for step in parents:
+        data = data[str(step)] if isinstance(data, dict) else None
+    if isinstance(data, dict):
+        data.pop(str(key), None)

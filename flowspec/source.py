@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -22,6 +22,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
+from flowspec.located import Marks, Source
 from flowspec.problems import FlowInvalid, Mark, Path, Problem, in_order
 from flowspec.scalars import ScalarRefused, read_plain
 from flowspec.syntax import explain
@@ -49,38 +50,6 @@ _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 
 _Parser: Callable[[str], Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's events; PyYAML's own, fifteen times slower, where libyaml is not built in."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Marks:
-    """Where a value begins, and its key; entries of lists, and the whole, have no key."""
-
-    key: Mark | None
-    value: Mark
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """What a text says (`data`), and where it says it (`marks`, by path)."""
-
-    data: Json
-    marks: Mapping[Path, Marks] = field(repr=False)
-
-    def locate(self, path: Path) -> Mark:
-        """Where the value at `path` begins, or the nearest one around it that exists."""
-        return self._nearest(path).value
-
-    def locate_key(self, path: Path) -> Mark:
-        """Where the key of the value at `path` begins; of a value without key, the value."""
-        nearest = self._nearest(path)
-        return nearest.key or nearest.value
-
-    def _nearest(self, path: Path) -> Marks:
-        for length in range(len(path), -1, -1):
-            found = self.marks.get(path[:length])
-            if found is not None:
-                return found
-        return Marks(key=None, value=Mark(line=1, column=1))
 
 
 @dataclass(frozen=True, kw_only=True)

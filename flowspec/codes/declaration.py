@@ -14,7 +14,9 @@ class ErrorCode:
     """One kind of problem, explained once for the reference page and for `flowrunner explain`.
 
     `example` is a whole flow document that has exactly this problem. For a problem with a run's
-    input it is the flow, and `example_input` what the run was started with.
+    input it is the flow, and `example_input` what the run was started with. Where other files
+    matter, `example_file` is the name of the flow's own and `example_flows` are all flows there
+    are.
     """
 
     code: str
@@ -23,3 +25,5 @@ class ErrorCode:
     example: str
     remedy: str
     example_input: Json = None
+    example_file: str | None = None
+    example_flows: tuple[str, ...] | None = None

@@ -6,4 +6,145 @@ from flowspec.codes.declaration import ErrorCode
 
 __all__ = ["CODES"]
 
-CODES: tuple[ErrorCode, ...] = ()
+CODES: tuple[ErrorCode, ...] = (
+    ErrorCode(
+        code="FR501",
+        title="Unknown node type",
+        explanation="No node type of that name is known here.",
+        example="""\
+flow: hello
+nodes:
+  fetch: {type: http.requst, params: {url: "https://example.com"}}
+""",
+        remedy=(
+            "Correct the name; `flowrunner nodes` lists them all. If a plug-in declares the "
+            "type, install it here too."
+        ),
+    ),
+    ErrorCode(
+        code="FR502",
+        title="Parameter that does not fit",
+        explanation=(
+            "The parameters of a node have to fit what its type takes. Values that a template "
+            "gives are checked when the node runs."
+        ),
+        example="""\
+flow: hello
+nodes:
+  rest: {type: wait, params: {for: 5}}
+""",
+        remedy=(
+            "Write what the message asks for. `flowrunner nodes TYPE` shows what a type takes, "
+            "with an example."
+        ),
+    ),
+    ErrorCode(
+        code="FR503",
+        title="Parameters that exclude each other",
+        explanation="Of some parameters only one can be given.",
+        example="""\
+flow: hello
+nodes:
+  rest: {type: wait, params: {for: 5s, until: "2030-01-01T00:00:00Z"}}
+""",
+        remedy="Keep one of them.",
+    ),
+    ErrorCode(
+        code="FR504",
+        title="One of several parameters is missing",
+        explanation="The node type needs one of some parameters, and none is given.",
+        example="""\
+flow: hello
+nodes:
+  rest: {type: wait}
+""",
+        remedy="Add one of them.",
+    ),
+    ErrorCode(
+        code="FR505",
+        title="Setting without effect",
+        explanation=(
+            "The setting says nothing for this node. What the interpreter does itself is not "
+            "tried again, cached or sent to a queue; what runs as a local activity goes to no "
+            "queue and sends no heartbeat; `return` ends its graph and can be neither repeated "
+            "nor undone."
+        ),
+        example="""\
+flow: hello
+nodes:
+  rest: {type: wait, params: {for: 5s}, retry: 3}
+""",
+        remedy=(
+            "Remove the setting, move it to the node it is meant for, or put it on a `block` "
+            "around the node."
+        ),
+    ),
+    ErrorCode(
+        code="FR506",
+        title="Variable not declared",
+        explanation="A `set` node changes a variable that the flow does not list under `vars`.",
+        example="""\
+flow: hello
+vars: {total: 0}
+nodes:
+  add: {type: set, params: {totla: 1}}
+""",
+        remedy="Correct the name, or add the variable to `vars` with its first value.",
+    ),
+    ErrorCode(
+        code="FR507",
+        title="Reserved event name",
+        explanation=(
+            "Every run understands the signals `pause` and `resume` and the update `complete` "
+            "itself, so no node can wait for events of those names."
+        ),
+        example="""\
+flow: hello
+nodes:
+  paused: {type: event, params: {name: pause}}
+""",
+        remedy="Choose another name.",
+    ),
+    ErrorCode(
+        code="FR508",
+        title="Error type that never occurs",
+        explanation=(
+            "`retry.only` and `retry.never` name types of errors. This is none that the node's "
+            "type declares, nor one that every node can end with."
+        ),
+        example="""\
+flow: hello
+nodes:
+  fetch:
+    type: http.request
+    params: {url: "https://example.com"}
+    retry: {attempts: 3, only: [Timeuot]}
+""",
+        remedy="Correct the name. `flowrunner nodes TYPE` lists the errors of a node type.",
+    ),
+    ErrorCode(
+        code="FR509",
+        title="Unknown flow",
+        explanation="A `flow` node runs a flow that is not among the flows there are.",
+        example="""\
+flow: hello
+nodes:
+  child: {type: flow, params: {flow: helo_world}}
+""",
+        example_flows=("hello", "hello_world"),
+        remedy="Correct the name, or add the flow.",
+    ),
+    ErrorCode(
+        code="FR510",
+        title="Form that is not a JSON Schema",
+        explanation="The `form` of an approval is a JSON Schema of the data a person gives.",
+        example="""\
+flow: hello
+nodes:
+  ask:
+    type: approval
+    params: {form: {properties: {badge: {type: text}}}}
+""",
+        remedy="Correct it by the rules of JSON Schema, draft 2020-12.",
+    ),
+)

@@ -1,0 +1,143 @@
+"""Pydantic's errors, told in the words of the flow language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from flowspec.document import Cache, Defaults, Flow, Foreach, Node, Repeat, Retry
+from flowspec.edges import Arrow, Link
+from flowspec.located import Source
+from flowspec.problems import Path, Problem
+from flowspec.wording import describe, did_you_mean, listed, nearest
+
+__all__ = ["told"]
+
+_KEY = "[key]"
+_MAPPINGS = ("model_type", "dict_type", "model_attributes_type")
+_LISTS = ("tuple_type", "list_type")
+
+_ELSEWHERE: Mapping[type[BaseModel], Mapping[str, str]] = {
+    Flow: {
+        **dict.fromkeys(("name", "id"), "flow"),
+        **dict.fromkeys(("steps", "tasks", "jobs", "states"), "nodes"),
+        "variables": "vars",
+    },
+    Node: {
+        **dict.fromkeys(("if", "condition"), "when"),
+        **dict.fromkeys(("with", "args", "parameters", "input", "inputs"), "params"),
+        **dict.fromkeys(("name", "label"), "title"),
+        **dict.fromkeys(("uses", "action", "kind"), "type"),
+        **dict.fromkeys(("for_each", "with_items", "items"), "foreach"),
+        **dict.fromkeys(("then", "goto"), "next"),
+        "retries": "retry",
+    },
+    Arrow: {"if": "when", "target": "to", "limits": "limit"},
+    Link: {"if": "when", "target": "to", "source": "from"},
+}
+"""Words from other systems."""
+
+
+def told(error: ValidationError, source: Source) -> list[Problem]:
+    """The problems behind pydantic's errors; none of its own words get through."""
+    problems = [_tell(found, source) for found in error.errors(include_url=False)]
+    meant = {(*p.path[:-1], p.suggestion) for p in problems if p.code == "FR201"}
+    return [p for p in problems if not (p.code == "FR202" and (*p.path, p.expected) in meant)]
+
+
+def _tell(error: Any, source: Source) -> Problem:
+    path: Path = tuple(error["loc"])
+    kind, value = error["type"], error["input"]
+    if kind == "extra_forbidden":
+        return _unknown_key(path, source)
+    if kind == "missing":
+        return _missing_key(path, source)
+    if path[-1:] == (_KEY,):
+        return _from_context(error, path[:-1], source, at_key=True)
+    if kind.startswith("FR"):
+        return _from_context(error, path, source, at_key=value is None)
+    expected = "a mapping" if kind in _MAPPINGS else "a list" if kind in _LISTS else "another value"
+    return source.problem(
+        "FR203",
+        path,
+        f"expected {expected}, found {describe(value)}",
+        found=describe(value),
+        expected=expected,
+    )
+
+
+def _from_context(error: Any, path: Path, source: Source, *, at_key: bool) -> Problem:
+    context = error["ctx"]
+    return source.problem(
+        error["type"],
+        path,
+        context["message"],
+        at_key=at_key,
+        found=describe(error["input"]),
+        expected=context["expected"],
+        suggestion=context["suggestion"],
+    )
+
+
+def _unknown_key(path: Path, source: Source) -> Problem:
+    model = _model_at(path[:-1])
+    key = str(path[-1])
+    known = _keys(model)
+    meant = _ELSEWHERE.get(model, {}).get(key) or nearest(key, known)
+    advice = did_you_mean(meant)
+    if not advice and model is Node:
+        advice = "; what a node type takes goes under 'params'"
+    return source.problem(
+        "FR201",
+        path,
+        f"unknown key {key!r}{advice}",
+        at_key=True,
+        found=key,
+        expected=listed(known),
+        suggestion=meant,
+    )
+
+
+def _missing_key(path: Path, source: Source) -> Problem:
+    key = str(path[-1])
+    field = next(f for n, f in _model_at(path[:-1]).model_fields.items() if (f.alias or n) == key)
+    about = field.description or ""
+    return source.problem(
+        "FR202",
+        path[:-1],
+        f"{key!r} is missing ({about[:1].lower()}{about[1:]})",
+        at_key=True,
+        expected=key,
+    )
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+_INSIDE: Mapping[str, type[BaseModel]] = {
+    "defaults": Defaults,
+    "retry": Retry,
+    "foreach": Foreach,
+    "repeat": Repeat,
+    "cache": Cache,
+    "next": Arrow,
+    "edges": Link,
+}
+
+
+def _model_at(path: Path) -> type[BaseModel]:
+    """Which mapping of the language stands at the path."""
+    model: type[BaseModel] = Flow
+    steps = iter(path)
+    for step in steps:
+        if step == "nodes":
+            next(steps, None)
+            model = Node
+        elif step in _INSIDE:
+            model = _INSIDE[str(step)]
+            if model in (Arrow, Link):
+                return model
+    return model
