@@ -140,13 +140,28 @@ def unclaimed_for(description: WorkflowExecutionDescription, now: datetime) -> f
     return max(0.0, (now - task.scheduled_time.ToDatetime(UTC)).total_seconds())
 
 
-async def events_of(client: Client, handle: Handle) -> AsyncIterator[HistoryEvent]:
-    """All events of a run, those of the runs it continued from first."""
-    for run_id in await _chain(client, handle):
-        part = client.get_workflow_handle(handle.id, run_id=run_id)
+async def events_of(
+    client: Client, handle: Handle, *, follow: bool = False
+) -> AsyncIterator[HistoryEvent]:
+    """All events of a run, those of the runs it continued from first.
+
+    With `follow` it goes on, into the runs it continues as, until the last one ends.
+    """
+    chain = await _chain(client, handle)
+    while chain:
+        part = client.get_workflow_handle(handle.id, run_id=chain.pop(0))
+        last: HistoryEvent | None = None
         with mapped(handle.id):
-            async for event in part.fetch_history_events():
+            async for event in part.fetch_history_events(wait_new_event=follow):
+                last = event
                 yield event
+        if last is not None and follow and not chain:
+            chain += _continued_as(last)
+
+
+def _continued_as(last: HistoryEvent) -> list[str]:
+    next_id = last.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+    return [next_id] if next_id else []
 
 
 async def _chain(client: Client, handle: Handle) -> list[str]:

@@ -12,6 +12,8 @@ from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.errors import InputWrong
+
 __all__ = [
     "SECRET_PREFIX",
     "EnvironmentSettings",
@@ -28,7 +30,7 @@ _SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _BARE_NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
-class SettingsInvalid(Exception):
+class SettingsInvalid(InputWrong):
     """The environment cannot be used; `problems` has one line for each variable at fault."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from flowspec.durations import parse_duration
 from pydantic import BeforeValidator
 from pydantic_settings import NoDecode
 
+from flowspec.durations import parse_duration
 from service.settings.environment import EnvironmentSettings, setting
 
 __all__ = ["Address", "DevServerSettings", "WorkerSettings"]

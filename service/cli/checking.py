@@ -1,0 +1,174 @@
+"""Finding the flows a command names, and checking them as the worker will."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import cast
+
+from flowspec.catalogue import Catalogue
+from flowspec.check import check
+from flowspec.plan import Plan
+from flowspec.problems import Problem, as_json, as_sarif, has_errors
+from flowspec.problems import text as problem_lines
+from flowspec.values import Json, JsonObject
+from service.errors import InputWrong
+from service.settings import load_worker_settings
+
+__all__ = [
+    "CheckedFile",
+    "FlowFile",
+    "check_files",
+    "checked_plan",
+    "is_file",
+    "read_file",
+    "report",
+]
+
+_SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowFile:
+    """A flow's text, and its file as the user wrote it."""
+
+    file: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedFile:
+    """`plan` None if the flow cannot run."""
+
+    file: str
+    plan: Plan | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def valid(self) -> bool:
+        return self.plan is not None and not has_errors(self.problems)
+
+    def text(self) -> str:
+        return problem_lines(self.problems, self.file)
+
+
+def is_file(target: str) -> bool:
+    """Whether a FILE_OR_NAME is a file; anything else is a flow's name."""
+    return target.endswith(_SUFFIXES) or Path(target).is_file()
+
+
+def read_file(name: str) -> FlowFile:
+    """Raises `InputWrong`."""
+    try:
+        return FlowFile(file=name, text=Path(name).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputWrong(f"there is no file {name!r}{_near(name)}") from error
+    except OSError as error:
+        raise InputWrong(f"the file {name!r} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputWrong(f"the file {name!r} is not UTF-8 text") from error
+
+
+def checked_plan(target: str, catalogue: Catalogue) -> tuple[Plan, FlowFile]:
+    """The plan of a file, or of a flow in FLOWS_DIR; raises `InputWrong` with its problems."""
+    source = read_file(target if is_file(target) else _named(target))
+    checked = _check(source, catalogue)
+    if checked.plan is None or not checked.valid:
+        raise InputWrong(f"the flow cannot run\n{checked.text()}")
+    return checked.plan, source
+
+
+def check_files(names: Sequence[str], catalogue: Catalogue) -> list[CheckedFile]:
+    """Each file, and every YAML file of each folder; raises `InputWrong` if there is none."""
+    files = [file for name in names for file in _files(name)]
+    return [_check(read_file(file), catalogue) for file in files]
+
+
+def report(found: Sequence[CheckedFile], *, sarif: bool) -> JsonObject:
+    """What `--format json` and `--format sarif` print."""
+    if sarif:
+        return _merged([as_sarif(one.problems, one.file) for one in found])
+    problems: list[Json] = []
+    for one in found:
+        listed = cast("list[JsonObject]", as_json(one.problems, one.file)["problems"])
+        problems += [{"file": one.file, **problem} for problem in listed]
+    return {
+        "file": found[0].file if len(found) == 1 else None,
+        "files": [one.file for one in found],
+        "valid": all(one.valid for one in found),
+        "problems": problems,
+    }
+
+
+def _merged(logs: Sequence[JsonObject]) -> JsonObject:
+    """One SARIF run for all files: code hosts take a single run per tool."""
+    runs = [cast("list[JsonObject]", log["runs"])[0] for log in logs]
+    rules: dict[str, JsonObject] = {}
+    results: list[Json] = []
+    for run in runs:
+        driver = cast(JsonObject, cast(JsonObject, run["tool"])["driver"])
+        for rule in cast("list[JsonObject]", driver["rules"]):
+            rules.setdefault(str(rule["id"]), rule)
+    order = list(rules)
+    for run in runs:
+        results += [
+            {**result, "ruleIndex": order.index(str(result["ruleId"]))}
+            for result in cast("list[JsonObject]", run["results"])
+        ]
+    tool: JsonObject = {"driver": {"name": "flowrunner", "rules": list[Json](rules.values())}}
+    return {**logs[0], "runs": [{**runs[0], "tool": tool, "results": results}]}
+
+
+def _check(source: FlowFile, catalogue: Catalogue) -> CheckedFile:
+    names = _flow_names(Path(source.file))
+    checked = check(source.text, catalogue, flow_names=names, file_name=source.file)
+    return CheckedFile(file=source.file, plan=checked.plan, problems=tuple(checked.problems))
+
+
+def _flow_names(file: Path) -> list[str] | None:
+    """The flows that sub-flows can be: those in FLOWS_DIR, and the file's neighbours.
+
+    None, which checks no names, where there is no FLOWS_DIR: the worker may have another.
+    """
+    flows = load_worker_settings().flows_dir
+    if not flows.is_dir():
+        return None
+    return sorted({path.stem for folder in (flows, file.parent) for path in _yaml_in(folder)})
+
+
+def _yaml_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES)
+
+
+def _files(name: str) -> list[str]:
+    folder = Path(name)
+    if not folder.is_dir():
+        return [name]
+    found = sorted(str(path) for path in folder.rglob("*") if path.suffix in _SUFFIXES)
+    if not found:
+        raise InputWrong(f"there are no .yaml or .yml files in {name!r}")
+    return found
+
+
+def _named(flow: str) -> str:
+    folder = load_worker_settings().flows_dir
+    for suffix in _SUFFIXES:
+        if (folder / f"{flow}{suffix}").is_file():
+            return str(folder / f"{flow}{suffix}")
+    names = [path.stem for path in _yaml_in(folder)] if folder.is_dir() else []
+    near = get_close_matches(flow, names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise InputWrong(
+        f"there is no file {flow!r}, and no flow of that name in {str(folder)!r} (FLOWS_DIR){hint}"
+    )
+
+
+def _near(name: str) -> str:
+    path = Path(name)
+    if not path.parent.is_dir():
+        return f": there is no folder {str(path.parent)!r}"
+    names = [one.name for one in _yaml_in(path.parent)]
+    near = get_close_matches(path.name, names, n=1)
+    return f"; did you mean {str(path.parent / near[0])!r}?" if near else ""

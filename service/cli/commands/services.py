@@ -1,0 +1,78 @@
+"""`dev` and `worker`: what has to run so that flows can."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.cli.context import composition_of, run_async
+
+__all__ = ["register"]
+
+_PANEL = "Services"
+_PORT = 7233
+_UI_OFFSET = 1000
+
+
+def register(app: typer.Typer) -> None:
+    command(
+        app, dev, "flowrunner dev", "flowrunner dev --port 7300 --data-dir /tmp/try", panel=_PANEL
+    )
+    command(
+        app,
+        worker,
+        "flowrunner worker",
+        "TEMPORAL_ADDRESS=temporal.example:7233 flowrunner worker",
+        panel=_PANEL,
+    )
+
+
+def dev(
+    context: typer.Context,
+    port: Annotated[int, typer.Option(help="Port of the Temporal server.", min=1, max=65535)] = (
+        _PORT
+    ),
+    ui_port: Annotated[
+        int | None,
+        typer.Option(
+            help="Port of Temporal's web UI; that of the server and 1000 if unset.",
+            min=1,
+            max=65535,
+        ),
+    ] = None,
+    data_dir: Annotated[
+        Path, typer.Option(help="Folder of the server's database and log.", file_okay=False)
+    ] = Path(".flowrunner"),
+    headless: Annotated[bool, typer.Option("--headless", help="Start no web UI.")] = False,
+) -> None:
+    """Start a Temporal server and a worker, and keep them running.
+
+    Everything is kept in a database file: runs go on where they were when it is stopped and
+    started again. Ctrl-C stops the worker, then the server.
+    """
+    from service.cli.development import develop
+    from service.devserver import DevServerOptions
+    from service.settings import load_dev_server_settings, load_worker_settings
+    from service.temporal_cli import find_temporal_cli
+
+    settings = load_worker_settings()
+    options = DevServerOptions(
+        cli=find_temporal_cli(load_dev_server_settings().temporal_cli),
+        data_dir=data_dir,
+        port=port,
+        ui_port=None if headless else ui_port or port + _UI_OFFSET,
+    )
+    run_async(develop(options, settings, composition_of(context).serve))
+
+
+def worker(context: typer.Context) -> None:
+    """Run a worker until Ctrl-C or SIGTERM; its nodes then get time to finish.
+
+    Any number of workers share the work of a task queue.
+    """
+    from service.settings import load_worker_settings
+
+    settings = load_worker_settings()
+    run_async(composition_of(context).serve(settings))

@@ -1,0 +1,41 @@
+"""What a command is handed: the composition, and a connection when it asks for one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+
+from service.cli.composition import Composition
+
+if TYPE_CHECKING:
+    from temporalio.client import Client, WorkflowHandle
+
+__all__ = ["composition_of", "connected", "handle_of", "run_async"]
+
+T = TypeVar("T")
+
+
+def composition_of(context: typer.Context) -> Composition:
+    composition = context.obj
+    assert isinstance(composition, Composition)
+    return composition
+
+
+async def connected() -> Client:
+    """The client that the environment describes. Raises `TemporalUnreachable`."""
+    from service.client import connect
+    from service.settings import load_temporal_settings
+
+    return await connect(load_temporal_settings())
+
+
+async def handle_of(workflow_id: str) -> WorkflowHandle[Any, Any]:
+    """The newest run of that id, there or not."""
+    return (await connected()).get_workflow_handle(workflow_id)
+
+
+def run_async(main: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(main)

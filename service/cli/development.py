@@ -1,0 +1,92 @@
+"""A server and a worker in one process, for one person's machine."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+
+from service.cli.composition import Serve
+from service.cli.screen import note
+from service.client import connect
+from service.devserver import DevServer, DevServerOptions, dev_server
+from service.settings import TemporalSettings, WorkerSettings
+
+__all__ = ["develop"]
+
+
+async def develop(options: DevServerOptions, settings: WorkerSettings, serve: Serve) -> None:
+    """Run both until a signal, or until one of them fails; the worker stops before the server."""
+    main = asyncio.current_task()
+    assert main is not None
+    with _cancelled_by_signal(main), suppress(asyncio.CancelledError):
+        async with dev_server(options) as server:
+            working = asyncio.create_task(serve(settings, address=server.address))
+            ended = asyncio.create_task(server.ended())
+            ready = asyncio.create_task(_tell(options, settings, server))
+            try:
+                await asyncio.wait({working, ended}, return_when=asyncio.FIRST_COMPLETED)
+                if ended.done():
+                    raise ended.result()
+                working.result()
+            finally:
+                for task in (ready, working, ended):
+                    task.cancel()
+                await asyncio.gather(ready, working, ended, return_exceptions=True)
+    note("stopped; what was running goes on at the next start")
+
+
+@contextmanager
+def _cancelled_by_signal(task: asyncio.Task[None]) -> Iterator[None]:
+    """The worker takes these signals over once it runs, and returns when one comes."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+async def _tell(options: DevServerOptions, settings: WorkerSettings, server: DevServer) -> None:
+    client = await connect(TemporalSettings(address=server.address))
+    while not await _polled(client, settings.task_queue):  # noqa: ASYNC110 - nothing tells us
+        await asyncio.sleep(0.05)
+    note(_welcome(options, settings, server))
+
+
+async def _polled(client: Client, task_queue: str) -> bool:
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=task_queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    return bool((await client.workflow_service.describe_task_queue(request)).pollers)
+
+
+def _welcome(options: DevServerOptions, settings: WorkerSettings, server: DevServer) -> str:
+    flows = settings.flows_dir
+    names = sorted(path.stem for path in flows.glob("*.y*ml")) if flows.is_dir() else []
+    known = ", ".join(names) if names else "none yet"
+    elsewhere = server.address.rpartition(":")[2] != "7233"
+    lines = [
+        "Flowrunner is ready.",
+        f"  Temporal   {server.address}",
+        f"  Web UI     {server.ui_url or 'off'}",
+        f"  Flows      {flows}/ ({known})",
+        f"  Data       {options.data_dir}/",
+        "In another terminal:",
+        *([f"  export TEMPORAL_ADDRESS={server.address}"] if elsewhere else []),
+        f"  flowrunner run {names[0] if names else 'FILE.yaml'}",
+        "  flowrunner list",
+        "Ctrl-C stops both; runs go on at the next start.",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,97 @@
+"""What `run` and `start` do: check, start, follow, and say how it ended."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle
+
+from flowspec.catalogue import Catalogue
+from flowspec.jsonschemas import check_input
+from flowspec.values import JsonObject
+from service.cli.checking import checked_plan, is_file
+from service.cli.context import connected
+from service.cli.ending import finish, not_started, print_started
+from service.cli.inputs import read_input
+from service.cli.watching import watch
+from service.errors import AlreadyRunning, InputWrong, ServiceError
+from service.runs.starting import StartRequest, new_workflow_id, start
+from service.settings import load_worker_settings
+
+__all__ = ["Launch", "launch"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """The command line of `run` or `start`."""
+
+    target: str
+    input: str | None = None
+    settings: tuple[str, ...] = ()
+    workflow_id: str | None = None
+    attach: bool = False
+    follow: bool = True
+    json: bool = False
+
+
+async def launch(wanted: Launch, catalogue: Callable[[], Catalogue]) -> None:
+    """Raises what keeps the run from starting; `--json` says it on standard output as well."""
+    try:
+        request = _request(wanted, catalogue)
+        client = await connected()
+        handle = await _start(client, request, wanted)
+    except ServiceError as error:
+        if wanted.json:
+            not_started(error)
+        raise
+    if not wanted.follow:
+        print_started(handle, request.flow, json=wanted.json)
+        return
+    await follow_to_end(client, handle, flow=request.flow, json=wanted.json)
+
+
+async def follow_to_end(
+    client: Client, handle: WorkflowHandle[Any, Any], *, flow: str | None, json: bool
+) -> None:
+    """Show the run until it has ended, then its output; ends the command with the exit code."""
+    await watch(client, handle, flow=flow, json=json)
+    await finish(handle, flow=flow, json=json)
+
+
+def _request(wanted: Launch, catalogue: Callable[[], Catalogue]) -> StartRequest:
+    settings = load_worker_settings()
+    given = read_input(wanted.input, wanted.settings, sys.stdin)
+    text = None
+    flow = wanted.target
+    if is_file(wanted.target):
+        plan, source = checked_plan(wanted.target, catalogue())
+        flow, text = plan.flow, source.text
+        _check_input(plan.input, given)
+    return StartRequest(
+        flow=flow,
+        workflow_id=wanted.workflow_id or new_workflow_id(flow),
+        task_queue=settings.task_queue,
+        text=text,
+        input=given,
+    )
+
+
+def _check_input(schema: JsonObject | None, given: JsonObject | None) -> None:
+    """The run would refuse it all the same; here it costs no run."""
+    from flowspec.problems import text
+
+    _, problems = check_input(schema, given or {})
+    if problems:
+        raise InputWrong(f"the input does not fit the flow\n{text(problems)}")
+
+
+async def _start(client: Client, request: StartRequest, wanted: Launch) -> WorkflowHandle[Any, Any]:
+    try:
+        return await start(client, request)
+    except AlreadyRunning:
+        if not wanted.attach:
+            raise
+        return client.get_workflow_handle(request.workflow_id)

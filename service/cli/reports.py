@@ -1,0 +1,179 @@
+"""What `status`, `list`, `logs` and `result` print."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
+
+from flowspec.values import Json, JsonObject
+from service.cli.context import connected
+from service.cli.ending import finish
+from service.cli.log_lines import log_line
+from service.cli.progress import seconds, tree, view_lines
+from service.cli.screen import columns, note, print_json, print_text, stdout
+from service.cli.watching import watch
+from service.errors import NoWorker, RequestRefused
+from service.runs.history import HistoryReader, LogEntry
+from service.runs.listing import Listing, RunFilter, RunSummary, list_runs
+from service.runs.looking import (
+    ask_status,
+    describe,
+    events_of,
+    flow_of,
+    pending_attempts,
+    state_of,
+    view_from_history,
+)
+from service.runs.view import RunView, with_pending
+from service.settings import load_worker_settings
+
+__all__ = ["report_list", "report_logs", "report_result", "report_status"]
+
+Handle = WorkflowHandle[Any, Any]
+
+
+async def report_status(workflow_id: str, *, json: bool) -> None:
+    client = await connected()
+    handle = client.get_workflow_handle(workflow_id)
+    description = await describe(handle)
+    view, source = await _view(client, handle, description)
+    if json:
+        print_json(_status_json(view, handle, description, source))
+        return
+    if source == "history":
+        note("no worker answers: this is what the run's history tells, without inline nodes")
+    console = stdout()
+    now = description.close_time or datetime.now(UTC)
+    if console.is_terminal:
+        console.print(tree(view, workflow_id, now))
+    else:
+        print_text(f"{workflow_id}  {view.flow}  {view.status}".rstrip())
+        for line in view_lines(view, now):
+            print_text(line)
+
+
+async def _view(
+    client: Client, handle: Handle, description: WorkflowExecutionDescription
+) -> tuple[RunView, str]:
+    try:
+        view = await ask_status(handle)
+    except (NoWorker, RequestRefused):
+        return await view_from_history(client, handle, description), "history"
+    return with_pending(view, pending_attempts(description)), "worker"
+
+
+def _status_json(
+    view: RunView, handle: Handle, description: WorkflowExecutionDescription, source: str
+) -> JsonObject:
+    state = state_of(description.status)
+    return {
+        "run_id": description.run_id,
+        "workflow_id": handle.id,
+        "flow": view.flow or flow_of(description),
+        "version": view.version or None,
+        "status": view.status if state == "running" else state,
+        "paused": view.paused,
+        "source": source,
+        "nodes": [_plain(node.__dict__) for node in view.nodes],
+        "waiting": [_plain(wait.__dict__) for wait in view.waiting],
+        "truncated": view.truncated,
+    }
+
+
+def _plain(fields: dict[str, Any]) -> JsonObject:
+    return {name: _plain_value(value) for name, value in fields.items()}
+
+
+def _plain_value(value: Any) -> Json:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    found: Json = list(value) if isinstance(value, tuple) else value
+    return found
+
+
+async def report_list(
+    *,
+    flow: str | None,
+    status: str | None,
+    labels: tuple[str, ...],
+    limit: int,
+    json: bool,
+) -> None:
+    wanted = RunFilter(
+        task_queue=load_worker_settings().task_queue,
+        flow=flow,
+        status=status,
+        labels=labels,
+        limit=limit,
+    )
+    listing = await list_runs(await connected(), wanted)
+    if listing.note:
+        note(listing.note)
+    if json:
+        print_json([run.as_json() for run in listing.runs])
+    else:
+        _print_listing(listing, wanted)
+
+
+def _print_listing(listing: Listing, wanted: RunFilter) -> None:
+    if not listing.runs:
+        note(f"no runs on the task queue {wanted.task_queue!r} match")
+        return
+    rows = [("ID", "FLOW", "STATUS", "STARTED", "TOOK", "LABELS")]
+    rows += [_row(run) for run in listing.runs]
+    print_text(columns(rows))
+    if listing.more:
+        note(f"and more; --limit is {wanted.limit}")
+
+
+def _row(run: RunSummary) -> tuple[str, str, str, str, str, str]:
+    took = seconds((run.ended - run.started).total_seconds()) if run.ended else ""
+    started = f"{run.started.astimezone():%Y-%m-%d %H:%M:%S}"
+    labels = " ".join(run.labels)
+    return (run.workflow_id, run.flow or "(as YAML)", run.status, started, took, labels)
+
+
+async def report_logs(workflow_id: str, *, follow: bool, json: bool) -> None:
+    client = await connected()
+    handle = client.get_workflow_handle(workflow_id)
+    started: list[datetime] = []
+
+    def show(entry: LogEntry) -> None:
+        started.append(entry.time) if not started else None
+        if json:
+            print_json(entry.as_json(), lines=True)
+        else:
+            print_text(log_line(entry, started[0]))
+
+    await _print_entries(client, handle, follow, show)
+    if not follow:
+        _show_pending(await describe(handle), json=json)
+
+
+async def _print_entries(
+    client: Client, handle: Handle, follow: bool, show: Callable[[LogEntry], None]
+) -> None:
+    reader = HistoryReader()
+    async for event in events_of(client, handle, follow=follow):
+        for entry in reader.read(event):
+            show(entry)
+
+
+def _show_pending(description: WorkflowExecutionDescription, *, json: bool) -> None:
+    """Attempts that failed leave no event before the node ends; Temporal knows of the last."""
+    for one in pending_attempts(description).values():
+        if one.failure and not json:
+            note(f"{one.path}  attempt {one.attempt - 1} failed: {one.failure}; trying again")
+
+
+async def report_result(workflow_id: str, *, json: bool) -> None:
+    client = await connected()
+    handle = client.get_workflow_handle(workflow_id)
+    description = await describe(handle)
+    flow = flow_of(description)
+    if state_of(description.status) == "running":
+        await watch(client, handle, flow=flow, json=json)
+    await finish(handle, flow=flow, json=json)

@@ -1,0 +1,90 @@
+"""Messages to a run: events, decisions, pause and resume, cancel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
+
+from flowspec.values import Json, JsonObject
+from service.errors import InputWrong, NoWorker
+from service.runs.failures import mapped
+from service.runs.looking import ask_status
+from service.runs.view import WaitView
+
+__all__ = ["Decision", "cancel", "decide", "find_approval", "only_approval", "send_signal"]
+
+_UPDATE_TIMEOUT = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What a person says to an approval."""
+
+    node: str
+    action: str
+    data: Json = None
+    by: str | None = None
+    comment: str | None = None
+
+    def as_json(self) -> JsonObject:
+        return {
+            "node": self.node,
+            "action": self.action,
+            "data": self.data,
+            "by": self.by,
+            "comment": self.comment,
+        }
+
+
+async def send_signal(handle: WorkflowHandle[Any, Any], name: str, data: Json = None) -> None:
+    """Give a running run an event; without data the signal carries nothing."""
+    with mapped(handle.id):
+        await handle.signal(name, args=[] if data is None else [data])
+
+
+async def cancel(handle: WorkflowHandle[Any, Any]) -> None:
+    """Ask the run to end: it undoes what is to be undone first."""
+    with mapped(handle.id):
+        await handle.cancel()
+
+
+def find_approval(waiting: tuple[WaitView, ...], workflow_id: str) -> WaitView:
+    """The one approval the run waits for; raises `InputWrong` naming all if it is not one."""
+    approvals = [wait for wait in waiting if wait.kind == "approval"]
+    if len(approvals) == 1:
+        return approvals[0]
+    if not approvals:
+        others = ", ".join(f"{wait.path} ({wait.kind})" for wait in waiting) or "nothing"
+        raise InputWrong(f"run {workflow_id!r} waits for no approval; it waits for: {others}")
+    listed = "\n".join(f"  {wait.path}  {wait.title}".rstrip() for wait in approvals)
+    raise InputWrong(
+        f"run {workflow_id!r} waits for {len(approvals)} approvals; say which:\n{listed}"
+    )
+
+
+async def only_approval(handle: WorkflowHandle[Any, Any]) -> WaitView:
+    """Ask the run what it waits for; raises `InputWrong`, `NoWorker`."""
+    return find_approval((await ask_status(handle)).waiting, handle.id)
+
+
+async def decide(handle: WorkflowHandle[Any, Any], decision: Decision) -> JsonObject:
+    """Raises `RequestRefused` with the run's objection, `NoWorker`."""
+    with mapped(handle.id):
+        answer: JsonObject = await _update(handle, decision)
+    return answer
+
+
+async def _update(handle: WorkflowHandle[Any, Any], decision: Decision) -> JsonObject:
+    try:
+        answer: JsonObject = await handle.execute_update(
+            "complete", decision.as_json(), rpc_timeout=_UPDATE_TIMEOUT
+        )
+    except RPCError as error:
+        if error.status == RPCStatusCode.FAILED_PRECONDITION:
+            raise NoWorker(f"no worker answers for run {handle.id!r}") from error
+        raise
+    return answer
