@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from service.cli.context import composition_of, run_async
+from service.cli.options import command
 
 __all__ = ["register"]
 
