@@ -13,7 +13,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -29,12 +29,11 @@ _HEARTBEAT_THROTTLE = timedelta(seconds=5)
 """The longest a cancellation takes to reach a node: it comes with the answer to a heartbeat."""
 
 
-def main() -> None:
-    """The command `flowrunner`."""
-    from service.cli import run
-    from service.cli.composition import Composition
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """The command `flowrunner`; `arguments` instead of those of the process."""
+    from service.cli import Composition, run
 
-    run(Composition(catalogue=catalogue, serve=serve))
+    run(Composition(catalogue=catalogue, serve=serve), arguments)
 
 
 def catalogue() -> Catalogue:
@@ -182,5 +181,4 @@ def _stop_signals(stopping: asyncio.Event) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.argv = [sys.argv[0], "worker", *sys.argv[1:]]
-    main()
+    main(["worker", *sys.argv[1:]])

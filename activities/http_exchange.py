@@ -158,7 +158,7 @@ async def _follow(
     """The last answer of a chain of redirects; its body is not read yet."""
     request, seen = asked, 0
     while True:
-        response = await client.send(request, stream=True, auth=None)
+        response = await client.send(request, stream=True)
         following = response.next_request
         if following is None or not params.follow_redirects:
             return response

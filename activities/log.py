@@ -36,8 +36,8 @@ class LogResult(TypedDict):
     data: Json
 
 
-async def write(params: LogParams, attempt: Attempt) -> LogResult:
-    del attempt  # its node, flow and run are bound to every line already
+async def write(params: LogParams, _attempt: Attempt) -> LogResult:
+    """The node, the flow and the run are bound to every line of an attempt already."""
     logger = structlog.stdlib.get_logger("flowrunner.log")
     more = {} if params.data is None else {"data": params.data}
     logger.log(_LEVELS[params.level], params.message, **more)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from activities.errors import NodeFailed
 from activities.redaction import BLOT, Redactor
 from activities.secrets import EnvironmentSecrets
+from flowspec.values import Json
 
 SECRET = 'p@ss "wörd"/+&<x>'
 
@@ -64,11 +65,16 @@ def test_base64_of_a_secret_with_something_before_it_cannot_be_decoded_to_it(
         assert BLOT in Redactor([secret]).text(token)
 
 
+def test_a_short_secret_is_known_in_base64_with_and_without_padding() -> None:
+    assert Redactor(["abcd"]).text("YWJjZA== YWJjZA") == f"{BLOT} {BLOT}"
+
+
 def test_values_are_redacted_in_texts_keys_and_numbers() -> None:
-    redactor = Redactor(["12345678", "hunter22"])
-    value = redactor.value(
-        {"a": ["x hunter22", 12345678, 7, True, None], "k hunter22": {"deep": "hunter22"}}
-    )
+    told: Json = {
+        "a": ["x hunter22", 12345678, 7, True, None],
+        "k hunter22": {"deep": "hunter22"},
+    }
+    value = Redactor(["12345678", "hunter22"]).value(told)
     assert value == {"a": [f"x {BLOT}", BLOT, 7, True, None], f"k {BLOT}": {"deep": BLOT}}
 
 
@@ -77,7 +83,7 @@ def test_a_secret_that_contains_another_is_blotted_out_whole() -> None:
 
 
 def test_without_secrets_nothing_changes() -> None:
-    value = {"a": ["***", 1.5]}
+    value: Json = {"a": ["***", 1.5]}
     assert Redactor().value(value) is value
     assert Redactor([""]).text("text") == "text"
 
