@@ -99,11 +99,18 @@ def _unknown(name: str, known: list[str]) -> str | None:
             f"{name}: no flow can name this secret; expected {SECRET_PREFIX} and then capital "
             f"letters, digits and underscores, for example {SECRET_PREFIX}HR_TOKEN"
         )
-    bare = name.removeprefix(PREFIX)
-    near = [bare] if bare in known or bare.startswith("TEMPORAL_") else []
-    near = near or get_close_matches(name, [*known, SECRET_PREFIX + "NAME"], n=1, cutoff=0.75)
-    hint = f"did you mean {near[0]}?" if near else f"the names known are {', '.join(known)}"
+    near = _nearest(name.removeprefix(PREFIX), known)
+    hint = f"did you mean {near}?" if near else f"the names known are {', '.join(known)}"
     return f"{name}: there is no such setting; {hint}"
+
+
+def _nearest(bare: str, known: list[str]) -> str | None:
+    """Compared without the prefix, which would make all of them alike."""
+    names = {one.removeprefix(PREFIX): one for one in [*known, f"{SECRET_PREFIX}NAME"]}
+    found = get_close_matches(bare, list(names), n=1, cutoff=0.75)
+    if found:
+        return names[found[0]]
+    return bare if bare.startswith("TEMPORAL_") else None
 
 
 def _bad(name: str, field: FieldInfo) -> str:

@@ -1,0 +1,112 @@
+"""Exit codes are a promise to scripts, and every ending says what to do next."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.cli.ending import failure_text
+from service.cli.exits import Ending, ExitCode, explain
+from service.errors import (
+    AlreadyRunning,
+    DevServerFailed,
+    InputWrong,
+    NamespaceMissing,
+    NoWorker,
+    RequestRefused,
+    RunEnded,
+    RunNotFound,
+    ServiceError,
+    TemporalUnreachable,
+)
+from service.runs.outcome import RunError, RunOutcome
+from service.settings import SettingsInvalid
+
+
+def test_the_numbers_that_scripts_rely_on() -> None:
+    assert {code.name: code.value for code in ExitCode} == {
+        "OK": 0,
+        "FLOW_FAILED": 1,
+        "WRONG": 2,
+        "UNREACHABLE": 3,
+        "BUG": 70,
+        "INTERRUPTED": 130,
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InputWrong("x"), ExitCode.WRONG),
+        (RequestRefused("x"), ExitCode.WRONG),
+        (RunNotFound("x"), ExitCode.WRONG),
+        (RunEnded("x"), ExitCode.WRONG),
+        (AlreadyRunning("id", "run"), ExitCode.WRONG),
+        (SettingsInvalid(("x",)), ExitCode.WRONG),
+        (TemporalUnreachable("x"), ExitCode.UNREACHABLE),
+        (NamespaceMissing("x"), ExitCode.UNREACHABLE),
+        (DevServerFailed("x"), ExitCode.UNREACHABLE),
+        (NoWorker("x"), ExitCode.UNREACHABLE),
+        (ServiceError("x"), ExitCode.BUG),
+        (Ending(ExitCode.FLOW_FAILED), ExitCode.FLOW_FAILED),
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED),
+        (ZeroDivisionError("x"), ExitCode.BUG),
+    ],
+)
+def test_every_error_has_its_exit_code(error: BaseException, code: ExitCode) -> None:
+    assert explain(error)[0] is code
+
+
+def test_a_mistake_is_told_in_its_own_words_alone() -> None:
+    assert explain(InputWrong("there is no file 'x'"))[1] == "there is no file 'x'"
+
+
+def test_an_unforeseen_error_says_how_to_see_more() -> None:
+    text = explain(ZeroDivisionError("division by zero"))[1]
+    assert text == (
+        "an error that Flowrunner does not foresee: ZeroDivisionError: division by zero\n"
+        "Run the command again with --debug, or FLOWRUNNER_DEBUG=1, to see where it comes from."
+    )
+
+
+def test_a_run_already_open_says_how_to_go_on() -> None:
+    text = str(AlreadyRunning("onboard-ada", "0190"))
+    assert "'onboard-ada' is open already (run 0190)" in text
+    assert "flowrunner status onboard-ada" in text
+    assert "--attach" in text
+
+
+def test_json_of_an_outcome_always_has_the_same_keys() -> None:
+    keys = ["run_id", "workflow_id", "flow", "status", "output", "error"]
+    failed = RunOutcome(status="failed", error=RunError(type="T", message="m"))
+    assert list(RunOutcome(status="completed", output={"a": 1}).as_json()) == keys
+    assert list(failed.as_json()) == keys
+
+
+def test_a_failure_names_node_type_message_attempts_and_what_to_do_next() -> None:
+    error = RunError(
+        type="HttpStatus",
+        message="node 'account' (http.request) failed after 5 attempts: 503",
+        node="account",
+        attempt=5,
+        attempts=5,
+        details={"status": 503},
+    )
+    outcome = RunOutcome(status="failed", workflow_id="onboard-ada", error=error)
+    assert failure_text(outcome).splitlines() == [
+        "onboard-ada failed: HttpStatus",
+        "  node      account",
+        "  message   node 'account' (http.request) failed after 5 attempts: 503",
+        "  attempts  5 of 5",
+        '  details   {"status": 503}',
+        "See what happened with: flowrunner logs onboard-ada",
+    ]
+
+
+def test_a_failure_without_a_node_leaves_out_what_it_does_not_know() -> None:
+    error = RunError(type="Cancelled", message="the run was cancelled")
+    outcome = RunOutcome(status="cancelled", workflow_id="x", error=error)
+    assert failure_text(outcome).splitlines() == [
+        "x cancelled: Cancelled",
+        "  message   the run was cancelled",
+        "See what happened with: flowrunner logs x",
+    ]
