@@ -19,6 +19,9 @@ _KEY = "[key]"
 _MAPPINGS = ("model_type", "dict_type", "model_attributes_type")
 _LISTS = ("tuple_type", "list_type")
 
+_UNNAMED = ("FR203", "FR204", "FR207")
+"""Codes whose messages do not name what they are about."""
+
 _ELSEWHERE: Mapping[type[BaseModel], Mapping[str, str]] = {
     Flow: {
         **dict.fromkeys(("name", "id"), "flow"),
@@ -43,8 +46,12 @@ _ELSEWHERE: Mapping[type[BaseModel], Mapping[str, str]] = {
 def told(error: ValidationError, source: Source) -> list[Problem]:
     """The problems behind pydantic's errors; none of its own words get through."""
     problems = [_tell(found, source) for found in error.errors(include_url=False)]
-    meant = {(*p.path[:-1], p.suggestion) for p in problems if p.code == "FR201"}
+    meant = {(*p.path[:-1], _key_of(p.suggestion)) for p in problems if p.code == "FR201"}
     return [p for p in problems if not (p.code == "FR202" and (*p.path, p.expected) in meant)]
+
+
+def _key_of(suggestion: str | None) -> str | None:
+    return suggestion.partition(":")[0] if suggestion else None
 
 
 def _tell(error: Any, source: Source) -> Problem:
@@ -62,18 +69,25 @@ def _tell(error: Any, source: Source) -> Problem:
     return source.problem(
         "FR203",
         path,
-        f"expected {expected}, found {describe(value)}",
+        f"{_named(path)}expected {expected}, found {describe(value)}",
         found=describe(value),
         expected=expected,
     )
 
 
+def _named(path: Path) -> str:
+    """The key that a message about a value begins with."""
+    keys = [step for step in path if isinstance(step, str)]
+    return f"{keys[-1]}: " if keys else ""
+
+
 def _from_context(error: Any, path: Path, source: Source, *, at_key: bool) -> Problem:
     context = error["ctx"]
+    name = _named(path) if error["type"] in _UNNAMED else ""
     return source.problem(
         error["type"],
         path,
-        context["message"],
+        name + context["message"],
         at_key=at_key,
         found=describe(error["input"]),
         expected=context["expected"],
@@ -87,8 +101,14 @@ def _unknown_key(path: Path, source: Source) -> Problem:
     known = _keys(model)
     meant = _ELSEWHERE.get(model, {}).get(key) or nearest(key, known)
     advice = did_you_mean(meant)
-    if not advice and model is Node:
+    word, colon, rest = key.partition(":")
+    if colon and rest and word in known:
+        meant = f"{word}: {rest}"
+        advice = f"; a space is missing after the colon: write {meant!r}"
+    elif not advice and model is Node:
         advice = "; what a node type takes goes under 'params'"
+    elif not advice:
+        advice = f"; the keys here are {listed(known, 'and')}"
     return source.problem(
         "FR201",
         path,

@@ -28,8 +28,8 @@ _FORMS = (
     (re.compile(_SHORT, re.ASCII), ("w", "d", "h", "m", "s", "ms")),
     (re.compile(_ISO, re.ASCII), ("w", "d", "h", "m", "s")),
 )
-DURATION_PATTERN = rf"^(?=.)(?:(?=[0-9]){_SHORT}|(?=P.){_ISO})$"
-"""The same as a regular expression, for editors; it says nothing of the limits."""
+DURATION_PATTERN = rf"^(?:{_SHORT}|{_ISO.replace('(?=[0-9])', '')})$"
+"""The same for editors, to be used with a length of at least 2; it knows no limits."""
 
 _WORDS = {
     "w": ("w", "wk", "wks", "week", "weeks"),

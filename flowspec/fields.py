@@ -16,6 +16,11 @@ from flowspec.values import Json, JsonObject
 from flowspec.wording import describe, did_you_mean, listed, nearest
 
 __all__ = [
+    "FLOW_NAME",
+    "IDENTIFIER",
+    "LABEL_NAME",
+    "NODE_ID",
+    "SECRET_NAME",
     "Attempts",
     "Condition",
     "Duration",
@@ -109,7 +114,9 @@ def _name(pattern: str, what: str, alphabet: str) -> Callable[[Json], str]:
     form = re.compile(pattern, re.ASCII)
 
     def check(value: Json) -> str:
-        name = _text(value)
+        if not isinstance(value, str):
+            raise wrong_kind(value, what)
+        name = value
         if form.fullmatch(name):
             return name
         fixed = re.sub(r"[^A-Za-z0-9_]+", "_", name, flags=re.ASCII).strip("_")

@@ -207,8 +207,11 @@ class _Reader:
     def _key(self, event: Any, path: Path, mapping: Mapping[str, Json], depth: int) -> str | None:
         """The key, or None if its value is not to be kept."""
         if not isinstance(event, ScalarEvent):
+            index = event.start_mark.index
+            braces = self._text[max(index - 1, 0) : index + 1] == "{{"
+            advice = '; a template is written "${…}", in quotes' if braces else ""
+            self._note("FR106", event, path, f"a key is text, not a list, mapping or alias{advice}")
             self._value(event, (*path, "?"), None, depth)
-            self._note("FR106", event, path, "a key is text, not a list, mapping or alias")
             return None
         self._refuse_extras(event, path)
         plain = not event.style

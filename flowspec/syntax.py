@@ -13,7 +13,7 @@ from flowspec.problems import Mark
 __all__ = ["Advice", "explain"]
 
 _GLUED = re.compile(r"^\s*(?:- )*([A-Za-z_][\w.-]*):([^\s/].*)$")
-_QUOTED_THEN_MORE = re.compile(r"""(["']).*\1\s+\S""")
+_QUOTED = re.compile(r"""(["'])(?:(?!\1).)*\1\s*$""")
 _INDICATORS = {"@": "an @", "`": "a backquote", "%": "a %"}
 
 
@@ -214,7 +214,7 @@ def _list_entry(here: _Place) -> Advice | None:
 def _indentation(here: _Place) -> Advice | None:
     if "expected key" not in here.problem and "'-' indicator" not in here.problem:
         return None
-    if _QUOTED_THEN_MORE.search(here.line(here.stopped.line)[: here.stopped.column]):
+    if _QUOTED.search(here.before):
         return Advice(
             mark=here.stopped,
             message="text goes on after the closing quote; put the quotes around the whole",
@@ -232,10 +232,38 @@ def _indentation(here: _Place) -> Advice | None:
 def _nothing_opened(here: _Place) -> Advice | None:
     if "node content" not in here.problem:
         return None
+    if not here.after.strip():
+        return Advice(
+            mark=here.stopped, message="the text ends inside a [ or {, which is never closed"
+        )
     return Advice(
         mark=here.stopped,
         message=f"{here.after[:1]!r} cannot stand here; text that starts with it needs quotes",
     )
+
+
+def _no_colon(here: _Place) -> Advice | None:
+    if "could not find expected ':'" not in here.problem:
+        return None
+    written = here.line(here.began.line).strip()
+    return Advice(
+        mark=here.began,
+        message=f"expected `key: value`, found {written[:40]!r} without a colon",
+    )
+
+
+def _reserved_start(here: _Place) -> Advice | None:
+    """Directives, tags and explicit keys, which nobody meant to write."""
+    if "directive" in here.context or "incompatible YAML" in here.problem:
+        sign = "%"
+    elif "a tag" in here.context:
+        sign = "!"
+    elif "mapping keys are not allowed" in here.problem:
+        sign = "?"
+    else:
+        return None
+    mark = here.stopped if sign == "?" else here.began
+    return Advice(mark=mark, message=f"text that starts with {sign} needs quotes around the whole")
 
 
 def _after_end(here: _Place) -> Advice | None:
@@ -258,5 +286,7 @@ _RULES: tuple[Callable[[_Place], Advice | None], ...] = (
     _indicator,
     _indentation,
     _nothing_opened,
+    _no_colon,
+    _reserved_start,
     _after_end,
 )

@@ -51,8 +51,7 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
     wanted = word.lower().replace("-", "_")
     if wanted in folded:
         return folded[wanted]
-    cutoff = 0.6 if len(word) > 3 else 0.5
-    close = difflib.get_close_matches(wanted, folded, n=1, cutoff=cutoff)
+    close = difflib.get_close_matches(wanted, folded, n=1)
     return folded[close[0]] if close else None
 
 

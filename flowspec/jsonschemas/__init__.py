@@ -6,6 +6,7 @@ Draft 2020-12. Formats are asserted, nothing is ever fetched, patterns take line
 from __future__ import annotations
 
 from flowspec.jsonschemas.defaults import EndlessDefaults, fill_defaults
+from flowspec.jsonschemas.embedding import embedded
 from flowspec.jsonschemas.places import dotted
 from flowspec.jsonschemas.run_input import check_input, input_schema_problems
 from flowspec.jsonschemas.schemas import SchemaProblem, schema_problems
@@ -18,6 +19,7 @@ __all__ = [
     "ViolationKind",
     "check_input",
     "dotted",
+    "embedded",
     "fill_defaults",
     "input_schema_problems",
     "schema_problems",
