@@ -19,6 +19,10 @@ __all__ = ["STATUSES", "Listing", "RunFilter", "RunSummary", "list_runs", "visib
 _FLOW_STATUS = SearchAttributeKey.for_keyword("FlowStatus")
 _FLOW_LABELS = SearchAttributeKey.for_keyword_list("FlowLabels")
 
+_CACHE_TYPE = "flowrunner.cache"
+_SHARD = "~shard"
+"""Runs that the interpreter makes for itself: nobody has started them, nobody looks for them."""
+
 _EXECUTION_STATUS = {
     "running": "Running",
     "completed": "Completed",
@@ -106,7 +110,7 @@ async def _list_unregistered(client: Client, wanted: RunFilter, error: RPCError)
 
 def visibility_query(wanted: RunFilter, *, registered: bool = True) -> str:
     """The filter in Temporal's own language."""
-    terms = [f"TaskQueue = {_quoted(wanted.task_queue)}"]
+    terms = [f"TaskQueue = {_quoted(wanted.task_queue)}", f"WorkflowType != '{_CACHE_TYPE}'"]
     if wanted.flow:
         name = _quoted(wanted.flow)
         either = f"(FlowName = {name} OR WorkflowType = {name})"
@@ -128,11 +132,14 @@ def _quoted(text: str) -> str:
 
 
 async def _list(client: Client, wanted: RunFilter, query: str) -> Listing:
-    found = client.list_workflows(
-        query, limit=wanted.limit + 1, page_size=min(wanted.limit + 1, 1000)
-    )
-    runs = [_summary(run) async for run in found]
-    return Listing(runs=tuple(runs[: wanted.limit]), more=len(runs) > wanted.limit)
+    runs: list[RunSummary] = []
+    async for run in client.list_workflows(query, page_size=min(wanted.limit + 1, 1000)):
+        if run.parent_id is not None and _SHARD in run.id:
+            continue
+        if len(runs) == wanted.limit:
+            return Listing(runs=tuple(runs), more=True)
+        runs.append(_summary(run))
+    return Listing(runs=tuple(runs))
 
 
 def _summary(run: WorkflowExecution) -> RunSummary:
