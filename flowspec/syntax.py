@@ -114,6 +114,11 @@ def _open_quote(here: _Place) -> Advice | None:
 def _escape(here: _Place) -> Advice | None:
     if "escape" not in here.problem:
         return None
+    if "Unicode" in here.problem:
+        return Advice(
+            mark=here.stopped,
+            message="this escape is no character, or half of one; write the character itself",
+        )
     return Advice(
         mark=here.stopped,
         message=(
