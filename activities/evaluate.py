@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -32,6 +32,7 @@ async def evaluate(request: dict[str, Any]) -> Any:
 def _evaluate(request: dict[str, Any]) -> Json | ExpressionError:
     compiled = compile_condition if request["condition"] else compile_template
     try:
-        return compiled(request["source"]).evaluate(request["scope"])
+        value = compiled(request["source"]).evaluate(request["scope"])
     except ExpressionError as error:
         return error
+    return cast(Json, value)

@@ -117,6 +117,11 @@ async def test_a_secret_handed_back_by_a_handler_is_blotted_out() -> None:
     assert result == {"output": "***", "action": None}
 
 
+async def test_what_is_made_of_a_secret_is_blotted_out_as_well() -> None:
+    result = await perform(echo, deferred("${upper(secrets.TOKEN) + '!'}"))
+    assert "HUNTER22" not in json.dumps(result)
+
+
 async def test_only_the_secrets_a_node_uses_are_needed() -> None:
     argument = {**deferred("${secrets.TOKEN}"), "secrets": ["TOKEN", "NOT_SET"]}
     assert (await perform(echo, argument))["output"] == "***"
@@ -127,7 +132,7 @@ async def test_only_the_secrets_a_node_uses_are_needed() -> None:
     [
         ("${secrets.NOT_SET}", "SecretMissing", "FLOWRUNNER_SECRET_NOT_SET"),
         ("${secrets.OTHER}", "SecretRefused", "does not declare"),
-        ("${input.nothing}", "ExpressionError", "input.nothing"),
+        ("${input.nothing}", "ExpressionError", 'params.value: input has no "nothing"'),
     ],
 )
 async def test_parameters_that_cannot_be_computed_fail_for_good(
