@@ -68,7 +68,7 @@ class ForeachPlan:
     items: Json
     name: str = "item"
     concurrency: int = 10
-    tolerate: float = 0
+    tolerate: float = 0.0
     tolerate_percent: bool = False
     batch: int | None = None
     shard: int = 1000

@@ -100,6 +100,11 @@ class World:
         again._core.now = machine._core.now
         return again
 
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is left to answer, not even a timer."""
+        return not self._open
+
     # -- operations ----------------------------------------------------------------------------
 
     def _begin(self, operation: Operation) -> None:

@@ -8,8 +8,7 @@ from typing import cast
 
 from flowspec.expressions import (
     ExpressionError,
-    Reference,
-    compile_template,
+    Template,
     scope_for,
 )
 from flowspec.machine.core import Core
@@ -36,7 +35,11 @@ def build_call(core: Core, frame: FrameState, item: ItemState, plan: NodePlan) -
     return Call(
         id=item.operation,
         activity=plan.type,
-        argument=_argument(core, plan, item.operation, title, params, deferred, scope),
+        argument={
+            **_argument(core, plan, item.operation, title),
+            "params": cast(Json, params),
+            **_deferred(core, source, deferred, scope),
+        },
         local=plan.tier == "local",
         node=item.path,
         title=title,
@@ -49,49 +52,33 @@ def build_call(core: Core, frame: FrameState, item: ItemState, plan: NodePlan) -
     )
 
 
-def _argument(
-    core: Core,
-    plan: NodePlan,
-    operation: str,
-    title: str,
-    params: Json,
-    deferred: list[str],
-    scope: Mapping[str, Json],
-) -> JsonObject:
+def _argument(core: Core, plan: NodePlan, operation: str, title: str) -> JsonObject:
     run = core.state.run
     argument: JsonObject = {
         "node": operation,
-        "params": params,
         "key": f"{run['workflow_id']}/{run['id']}/{operation}",
         "flow": run["flow"],
         "run_id": run["id"],
     }
     if title:
         argument["title"] = title
-    if deferred:
-        argument["deferred"] = list[Json](deferred)
-        argument["scope"] = scope_for(_references(params, deferred), scope)
-        argument["secrets"] = list[Json](core.program.plan.secrets)
     retry = plan.retry
     if retry.jitter or retry.only or retry.never:
-        argument["retry"] = cast(JsonObject, {**asdict(retry)})
+        argument["retry"] = cast(JsonObject, asdict(retry))
     return argument
 
 
-def _references(params: Json, pointers: list[str]) -> tuple[Reference, ...]:
-    return tuple(
-        reference
-        for pointer in pointers
-        for reference in compile_template(_at(params, pointer)).references
-        if reference.path[0] != "secrets"
-    )
-
-
-def _at(value: Json, pointer: str) -> Json:
-    for part in pointer.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
-        value = value[int(name)] if isinstance(value, list) else cast(JsonObject, value)[name]
-    return value
+def _deferred(
+    core: Core, source: Template, pointers: list[str], scope: Mapping[str, Json]
+) -> JsonObject:
+    """What the activity needs to evaluate the texts that were left standing."""
+    if not pointers:
+        return {}
+    return {
+        "deferred": list[Json](pointers),
+        "scope": cast(JsonObject, scope_for(source.references_at(pointers), scope)),
+        "secrets": list[Json](core.program.plan.secrets),
+    }
 
 
 def title_of(core: Core, frame: FrameState, item: ItemState, plan: NodePlan) -> str:

@@ -115,7 +115,7 @@ class Core:
                 node=id,
                 source=raw,
                 condition=isinstance(source, Expression),
-                scope=scope_for(source.references, scope),
+                scope=cast(JsonObject, scope_for(source.references, scope)),
             )
             self.ask(operation, then, otherwise)
         except ExpressionError as error:

@@ -212,7 +212,7 @@ class Runs:
             details = error.get("details")
             merged = details if isinstance(details, dict) else {"details": details}
             failed: JsonObject = {**error, "details": {**merged, "index": number}}
-            self.end(run, {"outcome": "failure", "error": failed})
+            self._stop(run, {"outcome": "failure", "error": failed})
 
     # -- ways to end ---------------------------------------------------------------------------
 
@@ -250,14 +250,18 @@ class Runs:
         """Bring the run to this end: stop what is active, then settle."""
         if run.ending is not None:
             return
+        self._stop(run, ending)
+        if not run.active and run.shard is None:
+            self.settle(run)
+
+    def _stop(self, run: NodeRun, ending: JsonObject) -> None:
+        if run.ending is not None:
+            return
         run.ending = ending
         if run.shard is not None:
             self._core.operations.append(Stop(id=run.shard))
-            return
         for item in list(run.active):
             self._core.do("item.cancel", item)
-        if not run.active:
-            self.settle(run)
 
     def settle(self, run: NodeRun) -> None:
         """Nothing of the run is active any more: work out its outcome."""

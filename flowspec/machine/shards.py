@@ -36,11 +36,13 @@ class Shards:
         core.on("shard.failed", self.failed)
 
     def possible(self, run: NodeRun) -> bool:
-        """Not inside a shard or block, nor where signals or decisions have to reach the items."""
+        """Not inside a shard or block, nor where signals or decisions have to reach the items,
+        nor where an item may end the whole flow."""
         plan = self._core.plan_of(run)
         return (
             self._core.state.shard is None
             and self._core.state.frames[run.frame].owner is None
+            and plan.type != "return"
             and not self._core.program.listens(plan)
         )
 
@@ -72,7 +74,7 @@ class Shards:
             "plan": dump_plan(self._plan(plan, run.tolerated - run.failures)),
             "items": items,
             "base": run.next,
-            "scope": scope_for(mentioned.references, scope),
+            "scope": cast(JsonObject, scope_for(mentioned.references, scope)),
             "run": self._core.state.run,
         }
 

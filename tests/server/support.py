@@ -130,11 +130,14 @@ class TemporalServer:
 
 
 @contextmanager
-def start_temporal(folder: Path) -> Iterator[TemporalServer]:
-    """Run the server as `flowrunner dev` would, on a free port, headless, its data in `folder`."""
+def start_temporal(folder: Path, *more: str) -> Iterator[TemporalServer]:
+    """Run the server as `flowrunner dev` would, on a free port, headless, its data in `folder`.
+
+    `more` are further arguments of its command line.
+    """
     port = free_port()
     options = DevServerOptions(cli=temporal_binary(), data_dir=folder, port=port, ui_port=None)
-    argv = [str(options.cli), *arguments(options)]
+    argv = [str(options.cli), *arguments(options), *more]
     log = folder / "temporal.log"
     process = Running("temporal", argv, env=clean_environment(), log=log)
     try:

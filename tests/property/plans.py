@@ -1,0 +1,121 @@
+"""Random plans: random graphs whose nodes carry every modifier and composite."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+
+from flowspec.plan import (
+    CachePlan,
+    EdgePlan,
+    ForeachPlan,
+    GraphPlan,
+    NodePlan,
+    Plan,
+    RepeatPlan,
+    RetryPlan,
+)
+from tests.property.graphs import graph_plans
+
+KINDS = ("call", "call", "call", "noop", "set", "wait", "event", "approval", "fail", "flow")
+PARAMS: dict[str, dict[str, Any]] = {
+    "call": {"where": "${run.flow}"},
+    "noop": {},
+    "set": {"count": "${vars.count + 1}"},
+    "wait": {"for": "5s"},
+    "event": {"name": "ping"},
+    "approval": {},
+    "fail": {"message": "on purpose"},
+    "flow": {"flow": "child", "input": {}},
+    "return": {"value": 1},
+    "block": {},
+}
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    graph = _furnished(draw, draw(graph_plans(largest=6)), prefix="", depth=0)
+    return Plan(
+        flow="parent",
+        vars={"count": 0},
+        labels={},
+        timeout=draw(st.sampled_from([None, None, 40.0])),
+        graph=graph,
+    )
+
+
+def child_plan() -> Plan:
+    nodes = (NodePlan(id="c", type="wait", tier="inline", params={"for": "1s"}),)
+    graph = GraphPlan(nodes=nodes, starts=("c",), output="${run.flow}")
+    return Plan(flow="child", vars={}, labels={}, graph=graph)
+
+
+def _furnished(draw: st.DrawFn, graph: GraphPlan, prefix: str, depth: int) -> GraphPlan:
+    nodes = [_node(draw, node, prefix, depth) for node in graph.nodes]
+    edges = tuple(_edge(draw, edge, prefix) for edge in graph.edges)
+    starts = tuple(prefix + name for name in graph.starts)
+    loops = tuple(
+        replace(
+            loop,
+            header=prefix + loop.header,
+            members=tuple(prefix + member for member in loop.members),
+        )
+        for loop in graph.loops
+    )
+    undo = draw(st.sampled_from([None, *(node.id for node in nodes)]))
+    if undo is not None:
+        target = NodePlan(
+            id=f"{prefix}undo", type="call", tier="local", params={"undo": "${error}"}
+        )
+        nodes = [replace(n, undo=target.id) if n.id == undo else n for n in nodes] + [target]
+    return GraphPlan(
+        nodes=tuple(nodes),
+        edges=edges,
+        starts=starts,
+        loops=loops,
+        output="${vars.count}",
+        on_failure=draw(st.sampled_from(["cancel", "cancel", "finish"])),
+    )
+
+
+def _edge(draw: st.DrawFn, edge: EdgePlan, prefix: str) -> EdgePlan:
+    when = None if edge.when is None else draw(st.sampled_from([True, False, "vars.count < 3"]))
+    return replace(edge, source=prefix + edge.source, target=prefix + edge.target, when=when)
+
+
+def _node(draw: st.DrawFn, node: NodePlan, prefix: str, depth: int) -> NodePlan:
+    kinds = (*KINDS, "return", *(("block", "block") if depth == 0 else ()))
+    kind = draw(st.sampled_from(kinds))
+    inner = None
+    if kind == "block":
+        inner = _furnished(draw, draw(graph_plans(largest=3)), f"{node.id}_", depth + 1)
+    return replace(
+        node,
+        id=prefix + node.id,
+        type=kind,
+        tier="remote" if kind == "call" else "inline",
+        params=PARAMS[kind],
+        races=tuple(prefix + name for name in node.races),
+        graph=inner,
+        when=draw(st.sampled_from([None, None, None, True, False, "vars.count < 2"])),
+        foreach=draw(st.sampled_from([None, None, None, *_FOREACHES])),
+        repeat=draw(st.sampled_from([None, None, None, *_REPEATS])),
+        retry=draw(st.sampled_from([RetryPlan(), RetryPlan(attempts=2, interval=1.0)])),
+        timeout=draw(st.sampled_from([None, None, 3.0, 7.0])),
+        cache=draw(st.sampled_from([None, None, CachePlan(ttl=9.0)])) if kind == "call" else None,
+    )
+
+
+_FOREACHES = (
+    ForeachPlan(items=[1, 2, 3], concurrency=2),
+    ForeachPlan(items={"a": 1}, tolerate=50.0, tolerate_percent=True),
+    ForeachPlan(items=[1, 2, 3, 4, 5], batch=2, tolerate=1.0),
+    ForeachPlan(items=[1, 2, 3, 4, 5], shard=2, tolerate=1.0),
+    ForeachPlan(items=[]),
+)
+_REPEATS = (
+    RepeatPlan(condition="iteration == 2", until=True),
+    RepeatPlan(condition=True, until=False, every=2.0, limit=3),
+)

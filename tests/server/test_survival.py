@@ -1,0 +1,189 @@
+"""Runs outlive everything: the worker, the server, a worker without any cache, long histories."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server.support import (
+    Product,
+    Running,
+    TemporalServer,
+    free_port,
+    start_temporal,
+    until,
+)
+
+PATIENT = """\
+flow: patient
+input: {required: [n], properties: {n: {type: integer}}}
+nodes:
+  begin: {type: log, params: {message: "begin ${input.n}"}, next: [rest, decide]}
+  rest: {type: wait, params: {for: 3s}, next: end}
+  decide: {type: approval, params: {title: Go on?}, next: {approved: end}}
+  end: {type: log, params: {message: "end ${input.n}"}}
+output: ${nodes.end.output.message}
+"""
+
+
+class Dev:
+    """`flowrunner dev` with its data in one folder, started and stopped like on a laptop."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.product = Product(address=f"127.0.0.1:{self.port}", folder=folder)
+        self._process: Running | None = None
+
+    def start(self) -> None:
+        self._process = self.product.start_cli(
+            "dev",
+            *("--port", str(self.port), "--headless"),
+            *("--data-dir", str(self.product.folder / "data")),
+        )
+        until(self._is_ready, what="flowrunner dev")
+
+    def _is_ready(self) -> bool:
+        assert self._process is not None
+        if self._process.exit_code is not None:
+            raise AssertionError(f"flowrunner dev ended:\n{self._process.output()}")
+        listed = self.product.temporal(
+            "task-queue", "describe", "--task-queue", self.product.task_queue, "-o", "json"
+        )
+        return '"workflow"' in listed.stdout and "identity" in listed.stdout.lower()
+
+    def stop(self) -> None:
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGINT)
+        until(lambda: self._process is None or self._process.exit_code is not None, what="the end")
+
+    def kill(self) -> None:
+        """What pulling the plug looks like."""
+        assert self._process is not None
+        self._process.kill()
+
+    def status(self, run: str) -> dict[str, Any]:
+        status: dict[str, Any] = self.product.cli_json("status", run, "--json")
+        return status
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Iterator[Dev]:
+    dev = Dev(tmp_path)
+    dev.product.write_flow("patient", PATIENT)
+    dev.start()
+    yield dev
+    dev.stop()
+
+
+def test_a_run_with_timer_and_approval_survives_stopping_everything(dev: Dev) -> None:
+    dev.product.cli("start", "patient", "--id", "patient-1", "--set", "n=1")
+    until(lambda: len(dev.status("patient-1").get("waiting", [])) == 2, what="both waits")
+    dev.stop()
+    dev.start()
+    waiting = {wait["path"] for wait in dev.status("patient-1")["waiting"]}
+    assert "decide" in waiting
+    approved = dev.product.cli("approve", "patient-1", "--action", "approved")
+    assert approved.returncode == 0, approved.stderr
+    result = dev.product.cli_json("result", "patient-1", "--json")
+    assert result["output"] == "end 1"
+
+
+def test_twenty_runs_survive_a_crash_of_everything(dev: Dev) -> None:
+    names = [f"patient-{n}" for n in range(20)]
+    for n, name in enumerate(names):
+        started = dev.product.cli("start", "patient", "--id", name, "--set", f"n={n}")
+        assert started.returncode == 0, started.stderr
+    dev.kill()
+    dev.start()
+    for name in names:
+        until(lambda name=name: bool(_approval(dev, name)), what=f"the approval of {name}")
+        approved = dev.product.cli("approve", name, "--action", "approved")
+        assert approved.returncode == 0, approved.stderr
+    outputs = [dev.product.cli_json("result", name, "--json")["output"] for name in names]
+    assert outputs == [f"end {n}" for n in range(20)]
+
+
+def _approval(dev: Dev, run: str) -> list[dict[str, Any]]:
+    return [wait for wait in dev.status(run).get("waiting", []) if wait["kind"] == "approval"]
+
+
+# -- continue as new, and no cache -------------------------------------------------------------
+
+
+LONG = """\
+flow: long
+input: {required: [rounds], properties: {rounds: {type: integer}}}
+vars: {total: 0, heard: []}
+nodes:
+  side: {type: approval, params: {title: At last?}}
+  later: {type: event, params: {name: late}, timeout: 1h}
+  step: {type: log, params: {message: "${iteration}"}, undo: unstep, next: rest}
+  rest: {type: wait, params: {for: 10ms}, next: each}
+  each: {type: log, foreach: [1, 2, 3], execution: remote, params: {message: "${item}"}, next: add}
+  add:
+    type: set
+    params: {total: "${vars.total + len(nodes.each.output)}"}
+    next:
+      - {to: step, when: iteration < input.rounds, limit: unlimited}
+      - {to: block, otherwise: true}
+  unstep: {type: noop}
+  block:
+    type: block
+    repeat: {until: iteration == 3}
+    nodes:
+      nap: {type: wait, params: {for: 5ms}, next: say}
+      say: {type: log, params: {message: again}}
+    output: ${nodes.say.output.message}
+output:
+  total: ${vars.total}
+  said: ${nodes.block.output}
+  decided: ${nodes.side.output.by}
+  late: ${nodes.later.output}
+"""
+
+
+@contextmanager
+def _suggesting(folder: Path, events: int) -> Iterator[TemporalServer]:
+    """A server that suggests to continue as new after so few events."""
+    limit = f"limit.historyCount.suggestContinueAsNew={events}"
+    with start_temporal(folder, "--dynamic-config-value", limit) as server:
+        yield server
+
+
+@pytest.mark.parametrize("cached", ["1000", "0"])
+def test_nothing_is_lost_when_a_run_continues_as_new(tmp_path: Path, cached: str) -> None:
+    (tmp_path / "server").mkdir()
+    with _suggesting(tmp_path / "server", 25) as server:
+        product = Product(address=server.address, folder=tmp_path / "product")
+        product.write_flow("long", LONG)
+        product.start_worker(FLOWRUNNER_MAX_CACHED_WORKFLOWS=cached)
+        try:
+            started = product.cli("start", "long", "--id", "long-1", "--set", "rounds=30")
+            assert started.returncode == 0, started.stderr
+            until(lambda: _segments(product) > 2, what="a few continuations")
+            product.cli("signal", "long-1", "late", "--data", '"kept"')
+            until(lambda: _rests(product), what="the end of the loop", seconds=60)
+            product.cli("approve", "long-1", "side", "--action", "approved", "--by", "ann")
+            result = product.cli_json("result", "long-1", "--json")
+        finally:
+            product.stop()
+    assert result["output"] == {"total": 90, "said": "again", "decided": "ann", "late": "kept"}
+
+
+def _segments(product: Product) -> int:
+    listed = product.temporal(
+        "workflow", "list", "--query", "WorkflowId = 'long-1'", "-o", "json", "--limit", "100"
+    )
+    return listed.stdout.count('"runId"')
+
+
+def _rests(product: Product) -> bool:
+    status = product.cli_json("status", "long-1", "--json")
+    done = [n["id"] for n in status["nodes"] if n["state"] == "success"]
+    return "block" in done
