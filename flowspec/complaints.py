@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from flowspec.document import Cache, Defaults, Flow, Foreach, Node, Repeat, Retry
 from flowspec.edges import Arrow, Link
+from flowspec.jsonschemas import looked_up
 from flowspec.located import Source
 from flowspec.problems import Path, Problem
 from flowspec.wording import describe, did_you_mean, listed, nearest
@@ -62,9 +63,10 @@ def _tell(error: Any, source: Source) -> Problem:
     if kind == "missing":
         return _missing_key(path, source)
     if path[-1:] == (_KEY,):
-        return _from_context(error, path[:-1], source, at_key=True)
+        return _from_context(error, path[:-1], source, describe(str(path[-2])), at_key=True)
     if kind.startswith("FR"):
-        return _from_context(error, path, source, at_key=value is None)
+        found = looked_up(source.data, path)
+        return _from_context(error, path, source, describe(found), at_key=found is None)
     expected = "a mapping" if kind in _MAPPINGS else "a list" if kind in _LISTS else "another value"
     return source.problem(
         "FR203",
@@ -81,7 +83,7 @@ def _named(path: Path) -> str:
     return f"{keys[-1]}: " if keys else ""
 
 
-def _from_context(error: Any, path: Path, source: Source, *, at_key: bool) -> Problem:
+def _from_context(error: Any, path: Path, source: Source, found: str, *, at_key: bool) -> Problem:
     context = error["ctx"]
     name = _named(path) if error["type"] in _UNNAMED else ""
     return source.problem(
@@ -89,7 +91,7 @@ def _from_context(error: Any, path: Path, source: Source, *, at_key: bool) -> Pr
         path,
         name + context["message"],
         at_key=at_key,
-        found=describe(error["input"]),
+        found=found,
         expected=context["expected"],
         suggestion=context["suggestion"],
     )

@@ -110,6 +110,9 @@ class Written(Generic[T]):
 
 _Spread: TypeAlias = Iterator[tuple[Path, JsonObject | PydanticCustomError]]
 
+_ARROWS = re.compile(r"→|[-=]+>|[-=]{2,}|>|,")
+"""What people write for an arrow."""
+
 _ARROW_KEYS = frozenset(Arrow.model_fields)
 _TARGET = "a node's id, a list, or a mapping from outcomes to nodes"
 
@@ -171,25 +174,23 @@ def _spread_edges(value: Json) -> _Spread:
 
 
 def _chain(written: str) -> Iterable[JsonObject | PydanticCustomError]:
-    names = [name.strip() for name in written.split("->")]
-    try:
-        for name in names:
-            node_id(name)
-    except PydanticCustomError:
-        names = []
-    if len(names) > 1:
+    names = _chained(written)
+    if names:
         return [{"from": source, "to": target} for source, target in pairwise(names)]
-    fixed = re.sub(r"\s*(?:→|[-=]+>|[-=]{2,}|>|,)\s*", " -> ", written.strip())
-    suggestion = fixed if fixed != written and "->" in fixed else None
-    advice = f"write {suggestion!r}" if suggestion else "write `from -> to`"
+    fixed = " -> ".join(_chained(_ARROWS.sub("->", written)))
     return [
         refuse(
             "FR211",
-            f"{written!r} is not an edge; {advice}",
+            f"{written!r} is not an edge; write {repr(fixed) if fixed else '`from -> to`'}",
             expected="node -> node",
-            suggestion=suggestion,
+            suggestion=fixed or None,
         )
     ]
+
+
+def _chained(written: str) -> list[str]:
+    names = [name.strip() for name in written.split("->")]
+    return names if len(names) > 1 and all(map(is_node_id, names)) else []
 
 
 def _reader(model: type[T], spread: Callable[[Json], _Spread]) -> PlainValidator:

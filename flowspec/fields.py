@@ -44,7 +44,7 @@ __all__ = [
     "Tolerated",
     "VariableName",
     "choice",
-    "node_id",
+    "is_node_id",
     "number",
     "refuse",
     "shorthand",
@@ -132,7 +132,7 @@ def _name(pattern: str, what: str, alphabet: str) -> Callable[[Json], str]:
     return check
 
 
-node_id = _name(NODE_ID, "a node's id", "a letter or _, then up to 63 letters, digits and _")
+_node_id = _name(NODE_ID, "a node's id", "a letter or _, then up to 63 letters, digits and _")
 _variable = _name(IDENTIFIER, "a variable", "a letter or _, then up to 63 letters, digits and _")
 _action = _name(IDENTIFIER, "an outcome or action", "a letter or _, then letters, digits and _")
 _secret = _name(SECRET_NAME, "a secret's name", "a capital letter, then capitals, digits and _")
@@ -141,6 +141,10 @@ _item_name = _name(IDENTIFIER, "an item's name", "a letter or _, then letters, d
 _flow_name = _name(FLOW_NAME, "a flow's name", "a letter, then up to 99 letters, digits, _ and -")
 _error_type = _name(r"\S{1,200}", "an error type", "one word")
 _queue = _name(r"[^\x00-\x20$]{1,200}", "a task queue", "one word, without templates")
+
+
+def is_node_id(name: str) -> bool:
+    return re.fullmatch(NODE_ID, name, re.ASCII) is not None
 
 
 def _free_flow_name(value: Json) -> str:
@@ -366,7 +370,7 @@ Maybe: TypeAlias = Annotated[T | None, BeforeValidator(_given)]
 Text: TypeAlias = Annotated[str, PlainValidator(_text)]
 Flag: TypeAlias = Annotated[bool, PlainValidator(_flag)]
 JsonValue: TypeAlias = SkipValidation[Json]
-NodeId: TypeAlias = Annotated[str, PlainValidator(node_id)]
+NodeId: TypeAlias = Annotated[str, PlainValidator(_node_id)]
 FlowName: TypeAlias = Annotated[str, PlainValidator(_free_flow_name)]
 ItemName: TypeAlias = Annotated[str, PlainValidator(_free_item_name)]
 VariableName: TypeAlias = Annotated[str, PlainValidator(_variable)]

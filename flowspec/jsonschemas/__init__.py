@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from flowspec.jsonschemas.defaults import EndlessDefaults, fill_defaults
 from flowspec.jsonschemas.embedding import embedded
-from flowspec.jsonschemas.places import dotted
+from flowspec.jsonschemas.places import dotted, looked_up
 from flowspec.jsonschemas.run_input import check_input, input_schema_problems
 from flowspec.jsonschemas.schemas import SchemaProblem, schema_problems
 from flowspec.jsonschemas.violations import Violation, ViolationKind, violations
@@ -22,6 +22,7 @@ __all__ = [
     "embedded",
     "fill_defaults",
     "input_schema_problems",
+    "looked_up",
     "schema_problems",
     "violations",
 ]
