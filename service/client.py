@@ -19,6 +19,7 @@ __all__ = ["connect"]
 _SECONDS = 5
 _TIMEOUT = timedelta(seconds=_SECONDS)
 _SILENT = f"no answer within {_SECONDS} seconds"
+_STRANGER = "what answers there does not seem to be a Temporal server"
 _REFUSED = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED)
 
 
@@ -115,7 +116,8 @@ def _cause(text: str) -> str:
         ("CertificateRequired", "the server wants a client certificate"),
         ("TimedOut", _SILENT),
         ("deadline has elapsed", _SILENT),
-        ("Unimplemented", "what answers there is not a Temporal server"),
-        ("h2 protocol error", "what answers there is not a Temporal server"),
+        ("Unimplemented", _STRANGER),
+        ("h2 protocol error", _STRANGER),
+        ("connection closed", _STRANGER),
     )
     return next((words for sign, words in known if sign in text), text)

@@ -93,7 +93,7 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
 
 def test_settings_cannot_be_changed_after_reading() -> None:
     with pytest.raises(ValidationError):
-        load_worker_settings().task_queue = "other"  # type: ignore[misc]
+        load_worker_settings().task_queue = "other"
 
 
 @pytest.mark.parametrize(
