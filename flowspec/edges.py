@@ -18,7 +18,7 @@ from flowspec.fields import (
     Maybe,
     NodeId,
     Outcomes,
-    node_id,
+    is_node_id,
     refuse,
     wrong_kind,
 )
