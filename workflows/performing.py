@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -42,25 +43,34 @@ class Performer:
         self._machine = machine
         self._wake = wake
         self._tasks: dict[str, asyncio.Task[Any]] = {}
+        self._outbox: deque[Operation] = deque()
 
     async def perform(self, operations: list[Operation]) -> None:
-        """Start the operations in order; too many bytes for one workflow task are spread."""
+        """Start the operations in order; too many bytes for one workflow task are spread.
+
+        If this is cancelled half-way, the next call starts the rest.
+        """
+        self._outbox.extend(operations)
         sent = 0
-        for operation in operations:
-            if isinstance(operation, Stop):
-                task = self._tasks.get(operation.id)
-                if task is not None:
-                    task.cancel()
-                continue
-            size = len(to_json(_payload(operation)))
-            if size > MAX_PAYLOAD:
-                self._refuse(operation, size)
-                continue
+        while self._outbox:
+            operation = self._outbox[0]
+            size = 0 if isinstance(operation, Stop) else len(to_json(_payload(operation)))
             if sent and sent + size > _MAX_TASK:
                 await workflow.sleep(0.001, summary="spreading large arguments over tasks")
                 sent = 0
-            sent += size
-            self._follow(operation, self._start(operation))
+            self._outbox.popleft()
+            if isinstance(operation, Stop):
+                self._stop(operation)
+            elif size > MAX_PAYLOAD:
+                self._refuse(operation, size)
+            else:
+                sent += size
+                self._follow(operation, self._start(operation))
+
+    def _stop(self, operation: Stop) -> None:
+        task = self._tasks.get(operation.id)
+        if task is not None:
+            task.cancel()
 
     def _refuse(self, operation: Operation, size: int) -> None:
         message = too_large("its arguments measure", size)
