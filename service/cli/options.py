@@ -60,7 +60,7 @@ Target = Annotated[
     str,
     typer.Argument(
         metavar="FILE_OR_NAME",
-        help="A YAML file, or the name of a flow that the worker knows.",
+        help="A YAML file, or the name of a flow in the worker's FLOWS_DIR.",
         autocompletion=complete_flows,
     ),
 ]

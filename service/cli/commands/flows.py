@@ -9,7 +9,7 @@ import typer
 
 from service.cli.context import composition_of
 from service.cli.exits import Ending, ExitCode
-from service.cli.options import JsonFlag, Target, command, complete_flows
+from service.cli.options import JsonFlag, command, complete_flows
 
 __all__ = ["register"]
 
@@ -42,14 +42,8 @@ def register(app: typer.Typer) -> None:
         "flowrunner graph onboarding --format dot | dot -Tsvg > onboarding.svg",
         panel=_PANEL,
     )
-    command(
-        app,
-        nodes,
-        "flowrunner schema > flow.schema.json",
-        "flowrunner nodes",
-        "flowrunner nodes http.request",
-        panel=_PANEL,
-    )
+    command(app, schema, "flowrunner schema > flow.schema.json", panel=_PANEL)
+    command(app, nodes, "flowrunner nodes", "flowrunner nodes http.request", panel=_PANEL)
 
 
 def validate(
@@ -88,7 +82,14 @@ def validate(
 
 def graph(
     context: typer.Context,
-    target: Target,
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE_OR_NAME",
+            help="A YAML file, or the name of a flow in FLOWS_DIR.",
+            autocompletion=complete_flows,
+        ),
+    ],
     format: Annotated[
         GraphFormat, typer.Option("--format", help="The language of the drawing.")
     ] = GraphFormat.MERMAID,
@@ -106,7 +107,6 @@ def graph(
 def schema(context: typer.Context) -> None:
     """Print the JSON Schema of flow documents, which gives editors completion and checks."""
     from flowspec.editor_schema import editor_schema
-
     from service.cli.screen import print_json
 
     print_json(editor_schema(composition_of(context).catalogue()))

@@ -32,26 +32,30 @@ def register(app: typer.Typer) -> None:
 
 def dev(
     context: typer.Context,
-    port: Annotated[int, typer.Option(help="Port of the Temporal server.", min=1, max=65535)] = (
-        _PORT
-    ),
+    port: Annotated[
+        int, typer.Option(metavar="N", help="Port of the Temporal server.", min=1, max=65535)
+    ] = (_PORT),
     ui_port: Annotated[
         int | None,
         typer.Option(
+            metavar="N",
             help="Port of Temporal's web UI; that of the server and 1000 if unset.",
             min=1,
             max=65535,
         ),
     ] = None,
     data_dir: Annotated[
-        Path, typer.Option(help="Folder of the server's database and log.", file_okay=False)
+        Path,
+        typer.Option(
+            metavar="DIR", help="Folder of the server's database and log.", file_okay=False
+        ),
     ] = Path(".flowrunner"),
     headless: Annotated[bool, typer.Option("--headless", help="Start no web UI.")] = False,
 ) -> None:
     """Start a Temporal server and a worker, and keep them running.
 
     Everything is kept in a database file: runs go on where they were when it is stopped and
-    started again. Ctrl-C stops the worker, then the server.
+    started again. Ctrl-C stops the worker, then the server; the exit code is then 0.
     """
     from service.cli.development import develop
     from service.devserver import DevServerOptions
@@ -71,7 +75,7 @@ def dev(
 def worker(context: typer.Context) -> None:
     """Run a worker until Ctrl-C or SIGTERM; its nodes then get time to finish.
 
-    Any number of workers share the work of a task queue.
+    The exit code is then 0. Any number of workers share the work of a task queue.
     """
     from service.settings import load_worker_settings
 
