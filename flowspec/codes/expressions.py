@@ -202,19 +202,6 @@ nodes:
     ),
     ErrorCode(
         code="FR413",
-        title="Expression in a key",
-        explanation="Expressions are evaluated in values only; a key stays as it is written.",
-        example="""\
-flow: hello
-input: {required: [name], properties: {name: {type: string}}}
-vars: {found: {}}
-nodes:
-  start: {type: set, params: {found: {"${input.name}": 1}}}
-""",
-        remedy="Build the mapping in an expression: `${ {input.name: 1} }`.",
-    ),
-    ErrorCode(
-        code="FR414",
         title="Error that may be absent",
         explanation=(
             "`error` says why the run came here. This place can also be reached without a failure."

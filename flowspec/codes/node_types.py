@@ -31,7 +31,7 @@ nodes:
         example="""\
 flow: hello
 nodes:
-  rest: {type: wait, params: {for: 5}}
+  tell: {type: log, params: {mesage: Hello}}
 """,
         remedy=(
             "Write what the message asks for. `flowrunner nodes TYPE` shows what a type takes, "
@@ -133,18 +133,5 @@ nodes:
 """,
         example_flows=("hello", "hello_world"),
         remedy="Correct the name, or add the flow.",
-    ),
-    ErrorCode(
-        code="FR510",
-        title="Form that is not a JSON Schema",
-        explanation="The `form` of an approval is a JSON Schema of the data a person gives.",
-        example="""\
-flow: hello
-nodes:
-  ask:
-    type: approval
-    params: {form: {properties: {badge: {type: text}}}}
-""",
-        remedy="Correct it by the rules of JSON Schema, draft 2020-12.",
     ),
 )

@@ -81,7 +81,8 @@ def schema_problems(schema: Json) -> list[SchemaProblem]:
             suggestion=violation.suggestion,
         )
         for violation in violations(META, schema)
-        if not any(violation.path[: len(path)] == path for path in paths)
+        if violation.keyword != "propertyNames"
+        and not any(violation.path[: len(path)] == path for path in paths)
     ]
     return found or _uncompilable(schema) or _defaults(schema)
 

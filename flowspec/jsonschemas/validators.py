@@ -15,6 +15,7 @@ from jsonschema_rs import (
 )
 
 from flowspec.durations import DurationInvalid, parse_duration
+from flowspec.jsonschemas.places import subschemas
 from flowspec.problems import Path
 from flowspec.values import Json, JsonObject
 
@@ -63,7 +64,7 @@ def validator(schema: Json, path: Path = ()) -> Draft202012Validator:
 
 @lru_cache(maxsize=512)
 def _compiled(schema: str, path: Path) -> Draft202012Validator:
-    whole = json.loads(schema)
+    whole = _prepared(json.loads(schema))
     steps = (quote(str(step).replace("~", "~0").replace("/", "~1"), safe="~") for step in path)
     pointer = "".join(f"/{step}" for step in steps)
     try:
@@ -78,6 +79,14 @@ def _compiled(schema: str, path: Path) -> Draft202012Validator:
         )
     except (ValidationError, ReferencingError) as error:
         raise ValueError(f"not a usable JSON Schema: {error.message}") from error
+
+
+def _prepared(schema: Json) -> Json:
+    """Without `properties` beside it, the library does not name the keys it refuses."""
+    for _, inner in subschemas(schema):
+        if isinstance(inner, dict) and inner.get("additionalProperties") is False:
+            inner.setdefault("properties", {})
+    return schema
 
 
 def is_pattern(pattern: str) -> bool:
