@@ -1,0 +1,161 @@
+"""The ways a node can end, and which of its edges are then taken: surely, perhaps, or never."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from flowspec.graph import Shape
+from flowspec.plan import EdgePlan
+
+__all__ = ["Ending", "Endings", "Step", "all_of", "any_of", "at_least"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What the analysis has to know of a node; `conditional` if it has a `when` of its own.
+
+    `fails` and `ends` mark nodes that only ever fail, and that end the graph. A node with
+    `actions` always gives one of them when it succeeds.
+    """
+
+    id: str
+    join: str | int = "all"
+    conditional: bool = False
+    actions: tuple[str, ...] = ()
+    fails: bool = False
+    ends: bool = False
+    undo: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """A way a node can end and the run goes on; `matched` are the edges whose `on` fits.
+
+    A failure that no edge handles ends the run, so of a `failure` at least one edge is taken.
+    """
+
+    kind: str
+    matched: tuple[int, ...]
+
+
+class Endings:
+    """A graph's nodes and edges, looked up; sets of nodes are kept as the bits of integers."""
+
+    def __init__(self, steps: Sequence[Step], edges: Sequence[EdgePlan], shape: Shape) -> None:
+        self.steps = {step.id: step for step in steps}
+        self.edges = edges
+        self.names = tuple(self.steps)
+        self.place = {step.id: place for place, step in enumerate(steps)}
+        self.everything = (1 << len(steps)) - 1
+        self.order = tuple(node for node in shape.order if node in self.steps)
+        self.starts = shape.starts
+        self.outgoing: dict[str, list[int]] = {step.id: [] for step in steps}
+        self.incoming: dict[str, list[int]] = {step.id: [] for step in steps}
+        for index, edge in enumerate(edges):
+            self.outgoing[edge.source].append(index)
+            if not edge.back:
+                self.incoming[edge.target].append(index)
+        self.loops = {
+            loop.header: any_of(self.bit(member) for member in loop.members) for loop in shape.loops
+        }
+        self.around = {
+            step.id: [bits for bits in self.loops.values() if bits & self.bit(step.id)]
+            for step in steps
+        }
+        self.raced_by = self._races(shape)
+        self.of = {step.id: tuple(self._endings(step)) for step in steps}
+
+    def bit(self, node: str) -> int:
+        return 1 << self.place[node]
+
+    def nodes(self, bits: int) -> Iterator[str]:
+        while bits:
+            lowest = bits & -bits
+            yield self.names[lowest.bit_length() - 1]
+            bits ^= lowest
+
+    def is_sure(self, edge: int, ending: Ending) -> bool:
+        """Whether the edge is taken whenever its source ends like this."""
+        if edge not in ending.matched:
+            return False
+        if ending.kind == "failure" and len(ending.matched) == 1:
+            return True
+        plan = self.edges[edge]
+        if plan.otherwise:
+            return not self._conditional(ending)
+        return plan.when is None or plan.when is True
+
+    def groups(self, ending: Ending) -> Iterator[tuple[int, ...]]:
+        """Sets of edges of which at least one is taken whenever a node ends like this."""
+        if ending.kind == "failure":
+            yield ending.matched
+        for edge in ending.matched:
+            if self.is_sure(edge, ending):
+                yield (edge,)
+            elif self.edges[edge].otherwise:
+                yield (edge, *self._conditional(ending))
+
+    def is_sure_after_success(self, edge: int) -> bool:
+        endings = self.of[self.edges[edge].source]
+        return all(self.is_sure(edge, ending) for ending in endings if ending.kind == "success")
+
+    def _conditional(self, ending: Ending) -> list[int]:
+        return [edge for edge in ending.matched if self.edges[edge].when is not None]
+
+    def _endings(self, step: Step) -> Iterator[Ending]:
+        if not step.fails and not step.ends:
+            for action in step.actions or ("success",):
+                yield self._ending(step, "success", ("success", "always", action))
+        yield self._ending(step, "skipped", ("skipped", "always"))
+        if step.ends:
+            return
+        has_timeout = any("timeout" in self.edges[e].on for e in self.outgoing[step.id])
+        timeout = ("timeout", "always") if has_timeout else ("timeout", "always", "failure")
+        for names in (("failure", "always"), timeout):
+            ending = self._ending(step, "failure", names)
+            if ending.matched:
+                yield ending
+
+    def _ending(self, step: Step, kind: str, names: tuple[str, ...]) -> Ending:
+        return Ending(
+            kind=kind,
+            matched=tuple(
+                edge
+                for edge in self.outgoing[step.id]
+                if self.edges[edge].when is not False
+                and any(name in self.edges[edge].on for name in names)
+            ),
+        )
+
+    def _races(self, shape: Shape) -> dict[str, list[str]]:
+        raced: dict[str, list[str]] = {}
+        for step in self.steps.values():
+            if step.join == "race":
+                for loser in shape.races(step.id):
+                    raced.setdefault(loser, []).append(step.id)
+        return raced
+
+
+def any_of(sets: Iterable[int]) -> int:
+    union = 0
+    for bits in sets:
+        union |= bits
+    return union
+
+
+def all_of(sets: Iterable[int], everything: int) -> int:
+    for bits in sets:
+        everything &= bits
+    return everything
+
+
+def at_least(count: int, sets: Sequence[int]) -> int:
+    """The members of at least `count` of the sets."""
+    if count <= 0 or count > len(sets):
+        return 0
+    reached = [-1] + [0] * count
+    for bits in sets:
+        for level in range(count, 0, -1):
+            reached[level] |= reached[level - 1] & bits
+    return reached[count]

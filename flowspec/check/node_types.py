@@ -1,0 +1,200 @@
+"""Checks of nodes against their types: parameters, events, sub-flows, retries."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from flowspec.builtin import RESERVED_EVENTS
+from flowspec.catalogue import Catalogue, NodeType
+from flowspec.check.damage import Damage
+from flowspec.check.notes import Notes
+from flowspec.check.outline import Outline
+from flowspec.jsonschemas import Violation, dotted, schema_problems, violations
+from flowspec.model import Flow, Node, Retry
+from flowspec.problems import Path
+from flowspec.values import Json
+from flowspec.wording import did_you_mean, listed, nearest
+
+__all__ = ["check_node_types", "has_template"]
+
+_GENERAL_ERRORS = ("Timeout", "ExpressionError", "InvalidParams", "TooLarge", "Cancelled")
+"""Ways to fail that every node has."""
+
+_COMPOSITES = ("block", "flow")
+_RESERVED = (*RESERVED_EVENTS, "complete")
+
+
+def check_node_types(
+    outline: Outline,
+    catalogue: Catalogue,
+    damage: Damage,
+    notes: Notes,
+    *,
+    flow_names: Collection[str] | None,
+) -> None:
+    _default_retry(outline.flow, catalogue, notes)
+    for _, node in outline.nodes():
+        if damage.hides(*node.path, "type"):
+            continue
+        node_type = catalogue.get(node.type)
+        if node_type is None:
+            _unknown_type(node, catalogue, notes)
+            continue
+        if not damage.hides(*node.path, "params"):
+            _params(node, node_type, notes)
+        if node.retry is not None and node.type not in _COMPOSITES:
+            known = (*(error.name for error in node_type.errors), *_GENERAL_ERRORS)
+            _retry(node.retry, (*node.path, "retry"), known, node.type, notes)
+        match node.type:
+            case "set":
+                _variables(node, outline.flow, damage, notes)
+            case "event":
+                _event(node, notes)
+            case "flow" if flow_names is not None:
+                _sub_flow(node, flow_names, notes)
+            case "approval":
+                _form(node, notes)
+
+
+def has_template(value: Json) -> bool:
+    """Whether a text holds an expression, so that only a run knows its value."""
+    return isinstance(value, str) and "${" in value
+
+
+def _unknown_type(node: Node, catalogue: Catalogue, notes: Notes) -> None:
+    meant = nearest(node.type, catalogue)
+    advice = did_you_mean(meant) or "; `flowrunner nodes` lists those there are"
+    message = f"there is no node type {node.type!r}{advice}"
+    path = (*node.path, "type")
+    notes.add("FR501", path, message, found=node.type, suggestion=meant)
+
+
+# -- parameters ------------------------------------------------------------------------------------
+
+
+def _params(node: Node, node_type: NodeType, notes: Notes) -> None:
+    base = (*node.path, "params")
+    found = violations(node_type.params_schema, node.params, holes=list(_holes(node.params)))
+    for violation in found:
+        _unfit(node, base, violation, notes)
+    misspelt = [violation.suggestion for violation in found if violation.kind == "unknown"]
+    for group in node_type.exclusive:
+        given = [name for name in group if name in node.params]
+        if len(given) > 1:
+            _not_both(node, base, given, group, notes)
+    for group in node_type.require_one:
+        given = [name for name in group if name in node.params]
+        if len(given) > 1 and group not in node_type.exclusive:
+            _not_both(node, base, given, group, notes)
+        elif not given and not any(name in misspelt for name in group):
+            message = f"{node.type} needs one of the parameters {listed(group)}"
+            notes.add("FR504", base, message, key=True, expected=listed(group))
+
+
+def _not_both(
+    node: Node, base: Path, given: list[str], group: tuple[str, ...], notes: Notes
+) -> None:
+    message = f"{node.type} takes only one of {listed(group, 'and')}, found {listed(given, 'and')}"
+    path = (*base, given[1])
+    notes.add("FR503", path, message, key=True, found=listed(given, "and"), expected=listed(group))
+
+
+def _unfit(node: Node, base: Path, violation: Violation, notes: Notes) -> None:
+    where = dotted(violation.path[:-1] if violation.kind == "unknown" else violation.path)
+    about = f"{node.type}, {where}" if where else node.type
+    notes.add(
+        "FR502",
+        (*base, *violation.path),
+        f"{about}: {violation.message}",
+        key=violation.kind in ("unknown", "missing"),
+        found=violation.found,
+        expected=violation.expected,
+        suggestion=violation.suggestion,
+    )
+
+
+def _holes(value: Json, path: Path = ()) -> Iterator[Path]:
+    """Where templates stand, whose values nobody knows yet."""
+    if has_template(value):
+        yield path
+    elif isinstance(value, dict):
+        for key, entry in value.items():
+            yield from _holes(entry, (*path, key))
+    elif isinstance(value, list):
+        for index, entry in enumerate(value):
+            yield from _holes(entry, (*path, index))
+
+
+# -- what only some types have ---------------------------------------------------------------------
+
+
+def _variables(node: Node, flow: Flow, damage: Damage, notes: Notes) -> None:
+    if damage.hides("vars"):
+        return
+    for name in node.params:
+        if name not in flow.vars:
+            meant = nearest(name, flow.vars)
+            advice = did_you_mean(meant) or "; add it to `vars` with its first value"
+            message = f"there is no variable {name!r}{advice}"
+            path = (*node.path, "params", name)
+            notes.add("FR506", path, message, key=True, found=name, suggestion=meant)
+
+
+def _event(node: Node, notes: Notes) -> None:
+    name = node.params.get("name", node.id)
+    if name not in _RESERVED:
+        return
+    given = "name" in node.params
+    path = (*node.path, "params", "name") if given else node.path
+    advice = "choose another" if given else "name the event under `params`"
+    message = f"the event name {name!r} is reserved, every run understands it itself; {advice}"
+    notes.add("FR507", path, message, key=not given, found=str(name))
+
+
+def _sub_flow(node: Node, flow_names: Collection[str], notes: Notes) -> None:
+    name = node.params.get("flow")
+    if not isinstance(name, str) or has_template(name) or name in flow_names:
+        return
+    meant = nearest(name, flow_names)
+    message = f"there is no flow {name!r}{did_you_mean(meant)}"
+    path = (*node.path, "params", "flow")
+    notes.add("FR509", path, message, found=name, suggestion=meant)
+
+
+def _form(node: Node, notes: Notes) -> None:
+    form = node.params.get("form")
+    if not isinstance(form, dict) or any(True for _ in _holes(form)):
+        return
+    for problem in schema_problems(form):
+        notes.add(
+            problem.code,
+            (*node.path, "params", "form", *problem.path),
+            problem.message,
+            key=problem.at_key,
+            found=problem.found,
+            expected=problem.expected,
+            suggestion=problem.suggestion,
+        )
+
+
+# -- retry -----------------------------------------------------------------------------------------
+
+
+def _default_retry(flow: Flow, catalogue: Catalogue, notes: Notes) -> None:
+    if flow.defaults.retry is not None:
+        names = (error.name for node_type in catalogue.values() for error in node_type.errors)
+        known = tuple(dict.fromkeys((*names, *_GENERAL_ERRORS)))
+        _retry(flow.defaults.retry, ("defaults", "retry"), known, "no node type", notes)
+
+
+def _retry(retry: Retry, base: Path, known: tuple[str, ...], owner: str, notes: Notes) -> None:
+    for key, names in (("only", retry.only), ("never", retry.never)):
+        for index, name in enumerate(names or ()):
+            if name in known:
+                continue
+            meant = nearest(name, known)
+            verb = "ends" if owner == "no node type" else "never ends"
+            advice = did_you_mean(meant) or f"; its errors are {listed(known, 'and')}"
+            message = f"{owner} {verb} with the error {name!r}{advice}"
+            path = (*base, key, index)
+            notes.add("FR508", path, message, found=name, suggestion=meant)

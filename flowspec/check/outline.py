@@ -1,0 +1,151 @@
+"""A flow's graphs as the checks see them: valid edges, shape, and what surely runs before what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from flowspec.catalogue import Catalogue, NodeType
+from flowspec.check.damage import Damage
+from flowspec.check.guards import Guards, Step
+from flowspec.graph import Shape, analyse
+from flowspec.model import Edge, Flow, Graph, Node
+from flowspec.plan import EdgePlan
+from flowspec.values import Json
+
+__all__ = ["OUTCOMES", "Outline", "Section", "actions_of", "outline"]
+
+OUTCOMES = ("success", "failure", "timeout", "skipped", "cancelled", "always")
+"""What `on` can be for every node type."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """One graph: the flow's, or the one inside the block `owner`.
+
+    `edges` are those between existing nodes, and `written` the same as the document has them.
+    `guards` is None where what runs before what cannot be told.
+    """
+
+    graph: Graph
+    owner: Node | None
+    parent: Section | None
+    written: tuple[Edge, ...]
+    edges: tuple[EdgePlan, ...]
+    shape: Shape
+    guards: Guards | None
+
+    def in_loop(self, node: str) -> bool:
+        return any(node in loop.members for loop in self.shape.loops)
+
+    def into(self, node: str) -> list[EdgePlan]:
+        return [edge for edge in self.edges if edge.target == node]
+
+    def out_of(self, node: str) -> list[EdgePlan]:
+        return [edge for edge in self.edges if edge.source == node]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outline:
+    """All graphs of a flow, outer ones first, and in which of them each node is."""
+
+    flow: Flow
+    sections: tuple[Section, ...]
+    home: Mapping[str, Section]
+
+    def nodes(self) -> Iterator[tuple[Section, Node]]:
+        for section in self.sections:
+            for node in section.graph.nodes.values():
+                yield section, node
+
+
+def outline(flow: Flow, catalogue: Catalogue, damage: Damage) -> Outline:
+    """Lay out the graphs of a flow; edges to or from nodes that do not exist are left out."""
+    sections: list[Section] = []
+    home: dict[str, Section] = {}
+    waiting: list[tuple[Graph, Node | None, Section | None]] = [(flow.graph, None, None)]
+    while waiting:
+        graph, owner, parent = waiting.pop(0)
+        section = _section(graph, owner, parent, catalogue, damage)
+        sections.append(section)
+        for node in graph.nodes.values():
+            home.setdefault(node.id, section)
+            if node.graph is not None:
+                waiting.append((node.graph, node, section))
+    return Outline(flow=flow, sections=tuple(sections), home=home)
+
+
+def _section(
+    graph: Graph,
+    owner: Node | None,
+    parent: Section | None,
+    catalogue: Catalogue,
+    damage: Damage,
+) -> Section:
+    written = tuple(e for e in graph.edges if e.source in graph.nodes and e.target in graph.nodes)
+    undo = {node.undo: None for node in graph.nodes.values() if node.undo in graph.nodes}
+    connected = [node for edge in written for node in (edge.source, edge.target)]
+    shape = analyse(
+        list(graph.nodes),
+        [(edge.source, edge.target) for edge in written],
+        [node for node in undo if node is not None and node not in connected],
+    )
+    edges = tuple(_plan(edge, back) for edge, back in zip(written, shape.back, strict=True))
+    is_clear = len(written) == len(graph.edges) and not shape.irreducible
+    guards = None
+    if is_clear and not damage.hides_edges(graph.path):
+        steps = [_step(node, catalogue.get(node.type), edges) for node in graph.nodes.values()]
+        guards = Guards(steps, edges, shape)
+    return Section(
+        graph=graph,
+        owner=owner,
+        parent=parent,
+        written=written,
+        edges=edges,
+        shape=shape,
+        guards=guards,
+    )
+
+
+def _plan(edge: Edge, back: bool) -> EdgePlan:
+    return EdgePlan(
+        source=edge.source,
+        target=edge.target,
+        on=edge.on,
+        when=edge.when,
+        otherwise=edge.otherwise,
+        back=back,
+        limit=edge.limit,
+    )
+
+
+def _step(node: Node, node_type: NodeType | None, edges: tuple[EdgePlan, ...]) -> Step:
+    actions = actions_of(node, node_type) if node_type is not None else None
+    if actions is None:
+        names = (n for edge in edges if edge.source == node.id for n in edge.on)
+        unknown = dict.fromkeys(name for name in names if name not in OUTCOMES)
+        actions = (*unknown, "success") if unknown else ()
+    outcomes = node_type.outcomes if node_type is not None else ("success", "failure")
+    return Step(
+        id=node.id,
+        join=node.join,
+        conditional=node.when is not None and node.when is not True,
+        actions=actions,
+        fails=outcomes == ("failure",),
+        ends=not outcomes,
+        undo=node.undo,
+    )
+
+
+def actions_of(node: Node, node_type: NodeType) -> tuple[str, ...] | None:
+    """The actions the node can give; None if only a run will know."""
+    if node_type.actions_param is None or node_type.actions_param not in node.params:
+        return node_type.actions
+    given = node.params[node_type.actions_param]
+    if not isinstance(given, list) or not all(_is_plain(action) for action in given):
+        return None
+    return tuple(str(action) for action in given)
+
+
+def _is_plain(value: Json) -> bool:
+    return isinstance(value, str) and "${" not in value

@@ -1,0 +1,104 @@
+"""Every place of a flow where expressions stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from flowspec.check.outline import Outline, Section
+from flowspec.check.readers import Reader, Readers
+from flowspec.model import Node
+from flowspec.problems import Path
+from flowspec.source import Source
+from flowspec.values import Json
+
+__all__ = ["Site", "sites"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A value with expressions in it, or a condition; `param` is the node's parameter it is in."""
+
+    path: Path
+    value: Json
+    reader: Reader
+    what: str
+    is_condition: bool = False
+    node: Node | None = None
+    param: str | None = None
+
+
+def sites(outline: Outline, readers: Readers, source: Source) -> Iterator[Site]:
+    """All sites, graph by graph."""
+    flow, start = outline.flow, readers.start()
+    for name, value in flow.vars.items():
+        yield Site(path=("vars", name), value=value, reader=start, what="a variable's first value")
+    for name, text in flow.labels.items():
+        yield Site(path=("labels", name), value=text, reader=start, what="a label")
+    for section in outline.sections:
+        for node in section.graph.nodes.values():
+            yield from _node(section, node, readers, source)
+        for index, edge in enumerate(section.written):
+            if isinstance(edge.when, str):
+                yield Site(
+                    path=(*edge.path, "when"),
+                    value=edge.when,
+                    reader=readers.edge(section, index),
+                    what="a condition",
+                    is_condition=True,
+                )
+        yield Site(
+            path=(*section.graph.path, "output"),
+            value=section.graph.output,
+            reader=readers.output(section),
+            what="an output",
+        )
+
+
+def _node(section: Section, node: Node, readers: Readers, source: Source) -> Iterator[Site]:
+    before = readers.node(section, node)
+    if isinstance(node.when, str):
+        yield _condition(node, "when", node.when, before)
+    if node.foreach is not None:
+        path = _below((*node.path, "foreach"), "in", source)
+        items = before if node.when is None else _given(before, node.when)
+        yield Site(path=path, value=node.foreach.items, reader=items, what="the items of a foreach")
+    item = readers.item(section, node)
+    yield Site(path=(*node.path, "title"), value=node.title, reader=item, what="a title")
+    for name, value in node.params.items():
+        yield Site(
+            path=(*node.path, "params", name),
+            value=value,
+            reader=item,
+            what=f"{name!r} of {node.type}",
+            node=node,
+            param=name,
+        )
+    if node.cache is not None and node.cache.key is not None:
+        path = (*node.path, "cache", "key")
+        yield Site(path=path, value=node.cache.key, reader=item, what="the key of a cache")
+    if node.repeat is not None and isinstance(node.repeat.condition, str):
+        key = "until" if node.repeat.is_until else "while"
+        path = (*node.path, "repeat", key)
+        yield Site(
+            path=path,
+            value=node.repeat.condition,
+            reader=readers.round(section, node),
+            what="a condition",
+            is_condition=True,
+        )
+
+
+def _condition(node: Node, key: str, value: str, reader: Reader) -> Site:
+    path = (*node.path, key)
+    return Site(path=path, value=value, reader=reader, what="a condition", is_condition=True)
+
+
+def _given(reader: Reader, condition: str | bool) -> Reader:
+    return replace(reader, conditions=(*reader.conditions, condition))
+
+
+def _below(path: Path, key: str, source: Source) -> Path:
+    """The path of a value that may be written short, without the key."""
+    longer = (*path, key)
+    return longer if longer in source.marks else path
