@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from copy import deepcopy
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -16,7 +15,6 @@ from flowspec.located import Source
 from flowspec.problems import Path, Problem, in_order
 from flowspec.source import read_damaged
 from flowspec.structure import structure
-from flowspec.values import Json
 
 __all__ = [
     "Cache",
@@ -38,8 +36,8 @@ __all__ = [
 class ParsedFlow:
     """What a text says, and what is wrong with its shape.
 
-    `flow` is there whenever it makes sense to look further, which can be so in spite of problems;
-    it may be run only if there are none. `source` is None where the text is not YAML at all.
+    `flow` is there if nothing is. `source` is None where the text is not YAML; else it holds what
+    could be read in spite of the problems.
     """
 
     flow: Flow | None
@@ -54,73 +52,19 @@ def parse_flow(text: str) -> ParsedFlow:
     if source is None:
         return ParsedFlow(flow=None, source=None, problems=reading.problems)
     flow, shape = _validated(source)
-    sound = [p for p in shape if not _touches(p.path, reading.damaged)]
-    return ParsedFlow(
-        flow=None if reading.problems else flow,
-        source=source,
-        problems=in_order((*reading.problems, *sound)),
-    )
+    sound = (problem for problem in shape if not _touches(problem.path, reading.damaged))
+    problems = in_order((*reading.problems, *sound))
+    return ParsedFlow(flow=None if problems else flow, source=source, problems=problems)
 
 
 def _touches(path: Path, damaged: Iterable[Path]) -> bool:
+    """Whether a problem there may be no more than the consequence of one of reading."""
     return any(path[: len(place)] == place for place in damaged)
 
 
 def _validated(source: Source) -> tuple[Flow | None, list[Problem]]:
     problems = list(structure(source))
     try:
-        flow = Flow.model_validate(source.data)
+        return Flow.model_validate(source.data), problems
     except ValidationError as error:
-        problems += told(error, source)
-        return _repaired(source.data, problems), problems
-    return (None if any(map(_spreads, problems)) else flow), problems
-
-
-_MARGINS = frozenset(
-    (
-        *("title", "description", "labels", "priority", "queue", "defaults", "on_failure"),
-        *("retry", "timeout", "attempt_timeout", "heartbeat", "cache"),
-    )
-)
-"""Keys that can be left out without a change to what the graph and its expressions mean."""
-
-
-def _spreads(problem: Problem) -> bool:
-    """Whether other problems would be found that are no more than its consequences."""
-    harmless = problem.code in ("FR210", "FR216")
-    return not harmless and _margin(problem) is None
-
-
-def _margin(problem: Problem) -> Path | None:
-    """The key of a node or the flow to leave out to be rid of the problem."""
-    depth = 0
-    while problem.path[depth : depth + 1] == ("nodes",):
-        depth += 2
-    if len(problem.path) <= depth:
-        return None
-    unknown = problem.code == "FR201" and len(problem.path) == depth + 1
-    key = problem.suggestion if unknown else problem.path[depth]
-    return problem.path[: depth + 1] if key in _MARGINS or problem.code == "FR210" else None
-
-
-def _repaired(data: Json, problems: Iterable[Problem]) -> Flow | None:
-    """The flow without what is wrong on its margins, if that is all that is wrong."""
-    if any(map(_spreads, problems)):
-        return None
-    repaired = deepcopy(data)
-    for problem in problems:
-        margin = _margin(problem)
-        if margin is not None:
-            _remove(repaired, margin)
-    try:
-        return Flow.model_validate(repaired)
-    except ValidationError:
-        return None
-
-
-def _remove(data: Json, path: Path) -> None:
-    *parents, key = path
-    for step in parents:
-        data = data[str(step)] if isinstance(data, dict) else None
-    if isinstance(data, dict):
-        data.pop(str(key), None)
+        return None, [*problems, *told(error, source)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote
 
 from jsonschema_rs import (
@@ -81,7 +82,7 @@ def _compiled(schema: str, path: Path) -> Draft202012Validator:
         raise ValueError(f"not a usable JSON Schema: {error.message}") from error
 
 
-def _prepared(schema: Json) -> Json:
+def _prepared(schema: Any) -> Any:
     """Without `properties` beside it, the library does not name the keys it refuses."""
     for _, inner in subschemas(schema):
         if isinstance(inner, dict) and inner.get("additionalProperties") is False:

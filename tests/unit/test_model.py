@@ -438,25 +438,13 @@ def test_what_could_not_be_read_is_not_told_twice() -> None:
     assert told("flow: f\nnodes: {a: *x}") == [("FR107", ("nodes", "a"))]
 
 
-def test_a_flow_with_problems_on_its_margins_can_still_be_looked_at() -> None:
-    text = """\
-        flow: f
-        defaults: {retry: 0}
-        nodes:
-          a: {type: noop, timeout: 30, tittle: x, next: b}
-          b: {type: noop, output: 5}
-    """
-    parsed = parse_flow(textwrap.dedent(text))
-    assert [p.code for p in parsed.problems] == ["FR204", "FR207", "FR201", "FR210"]
-    assert parsed.flow is not None
-    assert [(edge.source, edge.target) for edge in parsed.flow.edges] == [("a", "b")]
-
-
-@pytest.mark.parametrize("keys", ["next: 5", "nxt: b", "when: 5", "foreach: 5", "foo: 1"])
-def test_a_flow_whose_graph_is_in_doubt_is_not_looked_at_further(keys: str) -> None:
-    parsed = parse_flow(f"flow: f\nnodes: {{a: {{type: noop, {keys}}}}}")
-    assert parsed.problems
-    assert parsed.flow is None
+def test_a_flow_with_problems_is_no_flow_but_its_source_is_there() -> None:
+    for text in ("flow: f\nnodes: {}", "flow: f\nflow: g\nnodes: {a: {type: noop}}"):
+        parsed = parse_flow(text)
+        assert parsed.problems
+        assert parsed.flow is None
+        assert parsed.source is not None
+    assert parse_flow("flow: [").source is None
 
 
 def test_a_node_may_be_called_like_a_key() -> None:
