@@ -70,12 +70,6 @@ class FlowResolver:
         if checked.plan is None:
             what = f"flow {name!r}" if name is not None else "the flow"
             return _invalid(_listing(what, checked.problems, file), checked.problems, file)
-        if name is not None and checked.plan.flow != name:
-            return _invalid(
-                f"{file} holds a flow called {checked.plan.flow!r}: give file and flow one name",
-                (),
-                file,
-            )
         return {"plan": dump_plan(checked.plan), "search_attributes": self._search_attributes}
 
     def _check(self, source: str, file: str | None) -> Checked:

@@ -29,6 +29,8 @@ secrets = st.text(min_size=4, max_size=40).filter(lambda text: text.strip("*"))
         json.dumps(SECRET, ensure_ascii=False),
         repr(SECRET),
         html.escape(SECRET),
+        SECRET.encode().decode("latin-1"),
+        json.dumps(SECRET.encode().decode("latin-1")),
         quote(SECRET),
         quote(SECRET, safe=""),
         quote_plus(SECRET),
