@@ -12,9 +12,13 @@ __all__ = ["NodeCall", "RetrySettings", "read_call"]
 
 @dataclass(frozen=True, kw_only=True)
 class RetrySettings:
-    """When a failed attempt is followed by another; seconds, `attempts` None without end."""
+    """When a failed attempt is followed by another; seconds.
 
-    attempts: int | None = 1
+    Temporal counts the attempts. `attempts` is there to tell the last one: None without end, or
+    not known.
+    """
+
+    attempts: int | None = None
     interval: float = 1.0
     factor: float = 2.0
     max_interval: float = 60.0

@@ -70,7 +70,13 @@ def _renderers(format: LogFormat, *, colours: bool) -> list[Processor]:
     shared: list[Processor] = [structlog.processors.format_exc_info, _redact]
     if format == "console":
         return [*shared, structlog.dev.ConsoleRenderer(colors=colours)]
-    return [*shared, structlog.processors.JSONRenderer(default=str, ensure_ascii=False)]
+    json = structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
+    return [*shared, _in_order, json]
+
+
+def _in_order(_logger: object, _method: str, event: EventDict) -> EventDict:
+    first = {key: event[key] for key in ("timestamp", "level", "event") if key in event}
+    return {**first, **event}
 
 
 def _redact(_logger: object, _method: str, event: EventDict) -> EventDict:

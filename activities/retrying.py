@@ -26,8 +26,11 @@ def next_delay(
 ) -> float | None:
     """Seconds until the next attempt, or None to leave it to Temporal's own back-off.
 
+    None as well after the last attempt.
     `chance` is a random number from 0 to 1, spread by `jitter` to both sides of the interval.
     """
+    if retry.attempts is not None and attempt >= retry.attempts:
+        return None
     if retry_after is None and not retry.jitter:
         return None
     spread = _interval(retry, attempt) * (1 + retry.jitter * (2 * chance - 1))

@@ -118,7 +118,10 @@ def _failure(
         "details": redactor.value(failed.details),
     }
     _logger.warning(
-        "attempt failed", error_type=failed.error.name, error=message, final=final, delay=delay
+        "attempt failed",
+        error_type=failed.error.name,
+        error=message,
+        last=final or number == call.retry.attempts,
     )
     return ApplicationError(
         message,

@@ -128,6 +128,12 @@ def test_the_delay_grows_spreads_and_heeds_what_the_server_asks(
     assert next_delay(retry, attempt, after, chance) == pytest.approx(delay)
 
 
+def test_after_the_last_attempt_there_is_no_delay() -> None:
+    retry = RetrySettings(attempts=3, jitter=0.5)
+    assert next_delay(retry, 2, None, 0.5) is not None
+    assert next_delay(retry, 3, 10.0, 0.5) is None
+
+
 def test_without_jitter_the_back_off_is_left_to_temporal() -> None:
     assert next_delay(RetrySettings(), 3, None, 0.5) is None
 
