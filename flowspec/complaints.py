@@ -20,6 +20,9 @@ _KEY = "[key]"
 _MAPPINGS = ("model_type", "dict_type", "model_attributes_type")
 _LISTS = ("tuple_type", "list_type")
 
+_MOST_TOLD = 100
+"""More would help nobody, and a hostile document would keep us busy."""
+
 _UNNAMED = ("FR203", "FR204", "FR207")
 """Codes whose messages do not name what they are about."""
 
@@ -46,7 +49,8 @@ _ELSEWHERE: Mapping[type[BaseModel], Mapping[str, str]] = {
 
 def told(error: ValidationError, source: Source) -> list[Problem]:
     """The problems behind pydantic's errors; none of its own words get through."""
-    problems = [_tell(found, source) for found in error.errors(include_url=False)]
+    errors = error.errors(include_url=False)[:_MOST_TOLD]
+    problems = [_tell(found, source) for found in errors]
     meant = {(*p.path[:-1], _key_of(p.suggestion)) for p in problems if p.code == "FR201"}
     return [p for p in problems if not (p.code == "FR202" and (*p.path, p.expected) in meant)]
 

@@ -306,9 +306,11 @@ def _items(value: Json) -> Json:
 
 
 def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
-    for position, name in enumerate(names):
-        if name in names[:position]:
+    seen: dict[str, None] = {}
+    for name in names:
+        if name in seen:
             raise refuse("FR213", f"{name!r} is listed twice; remove one of them")
+        seen[name] = None
     return names
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from pydantic import ValidationError
 
@@ -30,6 +31,9 @@ __all__ = [
     "Tolerance",
     "parse_flow",
 ]
+
+
+_MOST_TOLD = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +67,7 @@ def _touches(path: Path, damaged: Iterable[Path]) -> bool:
 
 
 def _validated(source: Source) -> tuple[Flow | None, list[Problem]]:
-    problems = list(structure(source))
+    problems = list(islice(structure(source), _MOST_TOLD))
     try:
         return Flow.model_validate(source.data), problems
     except ValidationError as error:

@@ -215,7 +215,7 @@ class _Reader:
             return None
         self._refuse_extras(event, path)
         plain = not event.style
-        key = read_plain_key(event.value) if plain else event.value
+        key = _plain_key(event.value) if plain else event.value
         if not isinstance(key, str):
             fix = f'"{event.value}"'
             self._note(
@@ -361,7 +361,7 @@ class _Reader:
         )
 
 
-def read_plain_key(text: str) -> Json:
+def _plain_key(text: str) -> Json:
     """As `read_plain`; a number out of range is no more a key than another."""
     try:
         return read_plain(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from copy import deepcopy
 
 from flowspec.jsonschemas.places import is_local, looked_up, resolved
@@ -75,18 +76,18 @@ class _Filler:
 
     def _parts(self, schema: Json) -> list[JsonObject]:
         """The schema and what it includes whole: what surely counts for the value."""
-        parts: list[JsonObject] = []
-        waiting: list[Json] = [schema]
+        parts: dict[int, JsonObject] = {}
+        waiting: deque[Json] = deque([schema])
         while waiting:
-            part = waiting.pop(0)
-            if not isinstance(part, dict) or any(part is known for known in parts):
+            part = waiting.popleft()
+            if not isinstance(part, dict) or id(part) in parts:
                 continue
-            parts.append(part)
+            parts[id(part)] = part
             reference, every = part.get("$ref"), part.get("allOf")
             if isinstance(reference, str) and is_local(reference):
                 waiting.append(resolved(self._root, reference))
             waiting += every if isinstance(every, list) else []
-        return parts
+        return list(parts.values())
 
     def _count_one(self, made: int) -> None:
         self._count += 1

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from flowspec.jsonschemas.places import LISTS, MAPS, SINGLES
 from flowspec.values import Json, JsonObject
 
 __all__ = ["embedded"]
 
-_MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
-_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
-_SINGLES = ("items", "contains", "additionalProperties", "not", "if", "then", "else")
 _VALUES = ("properties", "patternProperties", "prefixItems", "items", "additionalProperties")
 """Keywords whose schemas judge a value inside the value."""
 
@@ -34,11 +32,11 @@ class _Embedding:
     def _keyword(self, keyword: str, value: Json) -> Json:
         if keyword == "$ref" and isinstance(value, str) and value.startswith("#"):
             return self._place + value[1:]
-        if keyword in _MAPS and isinstance(value, dict):
+        if keyword in MAPS and isinstance(value, dict):
             return {name: self._inner(keyword, inner) for name, inner in value.items()}
-        if keyword in _LISTS and isinstance(value, list):
+        if keyword in LISTS and isinstance(value, list):
             return [self._inner(keyword, inner) for inner in value]
-        return self._inner(keyword, value) if keyword in _SINGLES else value
+        return self._inner(keyword, value) if keyword in SINGLES else value
 
     def _inner(self, keyword: str, value: Json) -> Json:
         if not isinstance(value, dict):

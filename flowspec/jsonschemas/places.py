@@ -9,13 +9,24 @@ from urllib.parse import unquote
 from flowspec.problems import Path
 from flowspec.values import Json, JsonObject
 
-__all__ = ["dotted", "is_local", "looked_up", "resolved", "subschemas"]
+__all__ = [
+    "LISTS",
+    "MAPS",
+    "SINGLES",
+    "children",
+    "dotted",
+    "is_local",
+    "looked_up",
+    "resolved",
+    "subschemas",
+]
 
 _Place: TypeAlias = tuple[Path, Json]
 
-_MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
-_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
-_SINGLES = (
+# Keywords by what they hold: schemas by name, a list of schemas, one schema.
+MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
+SINGLES = (
     "items",
     "contains",
     "additionalProperties",
@@ -36,16 +47,17 @@ def subschemas(schema: Json, path: Path = ()) -> Iterator[_Place]:
     if not isinstance(schema, dict):
         return
     for keyword, value in schema.items():
-        for below, inner in _children(keyword, value):
+        for below, inner in children(keyword, value):
             yield from subschemas(inner, (*path, keyword, *below))
 
 
-def _children(keyword: str, value: Json) -> Iterator[_Place]:
-    if keyword in _MAPS and isinstance(value, dict):
+def children(keyword: str, value: Json) -> Iterator[_Place]:
+    """The schemas directly under a keyword, each with the rest of its path."""
+    if keyword in MAPS and isinstance(value, dict):
         yield from (((name,), inner) for name, inner in value.items())
-    elif keyword in _LISTS and isinstance(value, list):
+    elif keyword in LISTS and isinstance(value, list):
         yield from (((index,), inner) for index, inner in enumerate(value))
-    elif keyword in _SINGLES:
+    elif keyword in SINGLES:
         yield (), value
 
 

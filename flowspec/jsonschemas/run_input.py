@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from flowspec.jsonschemas.defaults import fill_defaults
-from flowspec.jsonschemas.places import dotted, resolved, subschemas
+from flowspec.jsonschemas.places import children, dotted, resolved
 from flowspec.jsonschemas.schemas import SchemaProblem, schema_problems
-from flowspec.jsonschemas.violations import Violation, ViolationKind, violations
+from flowspec.jsonschemas.violations import MOST_TOLD, Violation, ViolationKind, violations
 from flowspec.problems import Problem
 from flowspec.values import Json, JsonObject, NeedsWorker, Opaque
 from flowspec.wording import describe, did_you_mean, listed, nearest
@@ -104,9 +105,8 @@ def _unknown(schema: JsonObject, given: JsonObject) -> Iterator[Violation]:
     known = _known_names(schema)
     if known is None:
         return
-    for name in given:
-        if name in known:
-            continue
+    strangers = (name for name in given if name not in known)
+    for name in islice(strangers, MOST_TOLD):
         meant = nearest(name, [other for other in known if other not in given])
         allowed = f"; the flow takes {listed(known, 'and')}" if known else ""
         yield Violation(
@@ -127,14 +127,16 @@ def _known_names(schema: JsonObject) -> list[str] | None:
     """Every name the schema mentions for the mapping itself; None if it gives patterns of them."""
     names: dict[str, None] = {}
     parts: list[Json] = [schema]
+    seen: dict[int, None] = {}
     for part in parts:
-        if not isinstance(part, dict):
+        if not isinstance(part, dict) or id(part) in seen:
             continue
+        seen[id(part)] = None
         if "patternProperties" in part:
             return None
         properties = part.get("properties")
         names.update(dict.fromkeys(properties if isinstance(properties, dict) else ()))
-        parts += [inner for inner in _applied(schema, part) if inner not in parts]
+        parts += _applied(schema, part)
     return list(names)
 
 
@@ -142,9 +144,8 @@ def _applied(root: JsonObject, schema: JsonObject) -> Iterator[Json]:
     reference = schema.get("$ref")
     if isinstance(reference, str):
         yield resolved(root, reference)
-    for path, inner in subschemas(schema):
-        if path and path[0] in _IN_PLACE and len(path) <= 2:
-            yield inner
+    for keyword in _IN_PLACE:
+        yield from (inner for _, inner in children(keyword, schema.get(keyword)))
 
 
 def _problem(violation: Violation) -> Problem:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from flowspec.jsonschemas.defaults import EndlessDefaults, fill_defaults
 from flowspec.jsonschemas.places import is_local, resolved, subschemas
 from flowspec.jsonschemas.validators import FORMATS, META, is_pattern, validator
-from flowspec.jsonschemas.violations import violations
+from flowspec.jsonschemas.violations import MOST_TOLD, violations
 from flowspec.problems import Path
 from flowspec.values import Json, JsonObject
 from flowspec.wording import describe, did_you_mean, listed, nearest
@@ -62,14 +63,15 @@ class SchemaProblem:
 
 
 def schema_problems(schema: Json) -> list[SchemaProblem]:
-    """Everything that keeps `schema` from being used; what it judges is then sure to be judged.
+    """What keeps `schema` from being used; what it judges is then sure to be judged.
 
     Stricter than the standard, which ignores what it does not know: unknown keywords (save those
     that begin with `x-`) and formats are problems, and so are references out of the schema.
     """
     if not isinstance(schema, dict):
         return [_not_a_schema((), schema)]
-    found = [problem for path, inner in subschemas(schema) for problem in _own(schema, path, inner)]
+    own = (problem for path, inner in subschemas(schema) for problem in _own(schema, path, inner))
+    found = list(islice(own, MOST_TOLD))
     paths = [problem.path for problem in found]
     found += [
         SchemaProblem(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 from jsonschema_rs import ValidationErrorKind as Kind
@@ -15,7 +16,10 @@ from flowspec.problems import Path
 from flowspec.values import Json
 from flowspec.wording import describe, did_you_mean, listed, nearest, spelled
 
-__all__ = ["Violation", "ViolationKind", "violations"]
+__all__ = ["MOST_TOLD", "Violation", "ViolationKind", "violations"]
+
+MOST_TOLD = 100
+"""More would help nobody, and hostile input would keep us busy."""
 
 ViolationKind: TypeAlias = Literal["missing", "unknown", "type", "value"]
 
@@ -40,7 +44,7 @@ class Violation:
 def violations(
     schema: Json, value: Json, *, holes: Collection[Path] = (), path: Path = ()
 ) -> list[Violation]:
-    """Everything `value` has against `schema`; raises `ValueError` if that is no schema.
+    """What `value` has against `schema`, up to `MOST_TOLD`; `ValueError` if that is no schema.
 
     `holes` are the paths of values that are not known yet (templates): what stands there is
     taken to fit, and so is what depends on it. `path` leads to the part of the schema that is
@@ -48,7 +52,8 @@ def violations(
     """
     judge = validator(schema, path)
     errors = (e for e in judge.iter_errors(value) if not _in_hole(e, holes))
-    told = [found for error in errors for found in _told(error, schema, holes)]
+    all_told = (found for error in errors for found in _told(error, schema, holes))
+    told = list(islice(all_told, MOST_TOLD))
     return _without_echoes(told)
 
 

@@ -471,3 +471,14 @@ def test_a_thousand_nodes_are_parsed_completely() -> None:
     )
     flow = flow_of(f"flow: big\nnodes:\n{nodes}")
     assert len(flow.nodes) == len(flow.edges) == 1000
+
+
+def test_the_number_of_problems_told_has_an_end() -> None:
+    keys = ", ".join(f"k{i}: 1" for i in range(5_000))
+    assert len(problems_of(f"flow: f\nnodes: {{a: {{type: noop, {keys}}}}}")) == 100
+
+
+def test_a_long_list_of_names_costs_no_more_than_it_is_long() -> None:
+    names = ", ".join(f"A{i}" for i in range(90_000))
+    flow = flow_of(f"flow: f\nnodes: {{a: {{type: noop}}}}\nsecrets: [{names}]")
+    assert len(flow.secrets) == 90_000
