@@ -56,6 +56,10 @@ class RunNotFound(InputWrong):
 class RunEnded(InputWrong):
     """The run has ended and takes no more messages."""
 
+    @classmethod
+    def of(cls, workflow_id: str) -> RunEnded:
+        return cls(f"run {workflow_id!r} has ended already: see `flowrunner result {workflow_id}`")
+
 
 class AlreadyRunning(InputWrong):
     """A run with that id is open."""

@@ -26,10 +26,15 @@ def composition_of(context: typer.Context) -> Composition:
 
 async def connected() -> Client:
     """The client that the environment describes. Raises `TemporalUnreachable`."""
+    from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+
     from service.client import connect
     from service.settings import load_temporal_settings
 
-    return await connect(load_temporal_settings())
+    # The SDK would log its retries; what comes of them is told by the command.
+    quiet = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
+    runtime = Runtime(telemetry=TelemetryConfig(logging=quiet))
+    return await connect(load_temporal_settings(), runtime=runtime)
 
 
 async def handle_of(workflow_id: str) -> WorkflowHandle[Any, Any]:

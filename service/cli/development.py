@@ -13,7 +13,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
 from service.cli.composition import Serve
-from service.cli.screen import note
+from service.cli.screen import note, print_text
 from service.client import connect
 from service.devserver import DevServer, DevServerOptions, dev_server
 from service.settings import TemporalSettings, WorkerSettings
@@ -60,7 +60,7 @@ async def _tell(options: DevServerOptions, settings: WorkerSettings, server: Dev
     client = await connect(TemporalSettings(address=server.address))
     while not await _polled(client, settings.task_queue):  # noqa: ASYNC110 - nothing tells us
         await asyncio.sleep(0.05)
-    note(_welcome(options, settings, server))
+    print_text(_welcome(options, settings, server))
 
 
 async def _polled(client: Client, task_queue: str) -> bool:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["log_line"]
 
 _DATA_LENGTH = 200
+_NODE_WIDTH = 14
+_WHAT_WIDTH = 30
+"""Wide enough for most; a line is printed before the next one is known."""
 
 _WORDS = {
     "run.started": "run started",
@@ -56,8 +59,9 @@ def log_line(entry: LogEntry, started: datetime) -> str:
     clock = f"{entry.time:%H:%M:%S}.{entry.time.microsecond // 1000:03}"
     since = f"+{seconds((entry.time - started).total_seconds())}"
     words = _WORDS.get(entry.kind, entry.kind)
-    what = [entry.node, words] if entry.node else [words]
-    return "  ".join([clock, f"{since:>10}", *(part for part in what if part), *_facts(entry)])
+    what = f"{entry.node or '':<{_NODE_WIDTH}}  {words}" if entry.node else words
+    facts = list(_facts(entry))
+    return "  ".join([clock, f"{since:>10}", f"{what:<{_WHAT_WIDTH}}" if facts else what, *facts])
 
 
 def _facts(entry: LogEntry) -> Iterator[str]:

@@ -106,9 +106,7 @@ def mapped(workflow_id: str | None = None) -> Iterator[None]:
 def _rpc_error(error: RPCError, workflow_id: str | None) -> Exception:
     if error.status == RPCStatusCode.NOT_FOUND and workflow_id:
         if "already completed" in error.message:
-            return RunEnded(
-                f"run {workflow_id!r} has ended already: see `flowrunner result {workflow_id}`"
-            )
+            return RunEnded.of(workflow_id)
         return RunNotFound(f"there is no run {workflow_id!r}: see `flowrunner list`")
     if error.status in _LOST:
         return TemporalUnreachable(f"the connection to Temporal was lost: {error.message}")

@@ -105,7 +105,9 @@ async def _show(
 ) -> None:
     while True:
         with suppress(TimeoutError):
-            await asyncio.wait_for(seen.news.wait(), _MOST_PAUSE)
+            # Not wait_for, which in Python 3.11 loses a cancellation that comes with the news.
+            async with asyncio.timeout(_MOST_PAUSE):
+                await seen.news.wait()
         seen.news.clear()
         show(await _snapshot(handle, seen))
         await asyncio.sleep(_LEAST_PAUSE)

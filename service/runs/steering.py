@@ -10,9 +10,9 @@ from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
 from flowspec.values import Json, JsonObject
-from service.errors import InputWrong, NoWorker
+from service.errors import InputWrong, NoWorker, RunEnded
 from service.runs.failures import mapped
-from service.runs.looking import ask_status
+from service.runs.looking import ask_status, describe, state_of
 from service.runs.view import WaitView
 
 __all__ = ["Decision", "cancel", "decide", "find_approval", "only_approval", "send_signal"]
@@ -47,7 +47,9 @@ async def send_signal(handle: WorkflowHandle[Any, Any], name: str, data: Json = 
 
 
 async def cancel(handle: WorkflowHandle[Any, Any]) -> None:
-    """Ask the run to end: it undoes what is to be undone first."""
+    """Ask the run to end: it undoes what is to be undone first. Raises `RunEnded`."""
+    if state_of((await describe(handle)).status) != "running":
+        raise RunEnded.of(handle.id)  # Temporal would not object
     with mapped(handle.id):
         await handle.cancel()
 

@@ -349,12 +349,12 @@ def test_entries_as_lines() -> None:
         _event(11, "WORKFLOW_EXECUTION_COMPLETED", result=_payloads(None)),
     )
     assert [log_line(entry, entries[0].time) for entry in entries] == [
-        "10:00:01.000     +0.00 s  run started  hire",
-        "10:00:05.000      +4.0 s  fetch  started  Fetch it  http.request",
-        "10:00:08.000      +7.0 s  fetch  attempt failed  Fetch it  http.request  attempt 1  "
-        "HttpStatus: 503",
-        "10:00:09.000      +8.0 s  fetch  succeeded  Fetch it  http.request  attempt 2  4.0 s  "
-        "20 kB",
-        "10:00:10.000      +9.0 s  signal  go  [1]",
-        "10:00:11.000     +10.0 s  run completed  4 bytes",
+        "10:00:01.000     +0.00 s  run started                     hire",
+        "10:00:05.000      +4.0 s  fetch           started         Fetch it  http.request",
+        "10:00:08.000      +7.0 s  fetch           attempt failed  Fetch it  http.request  "
+        "attempt 1  HttpStatus: 503",
+        "10:00:09.000      +8.0 s  fetch           succeeded       Fetch it  http.request  "
+        "attempt 2  4.0 s  20 kB",
+        "10:00:10.000      +9.0 s  signal                          go  [1]",
+        "10:00:11.000     +10.0 s  run completed                   4 bytes",
     ]
