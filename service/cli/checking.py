@@ -42,9 +42,13 @@ class FlowFile:
 class CheckedFile:
     """`plan` None if the flow cannot run."""
 
-    file: str
+    source: FlowFile
     plan: Plan | None
     problems: tuple[Problem, ...]
+
+    @property
+    def file(self) -> str:
+        return self.source.file
 
     @property
     def valid(self) -> bool:
@@ -71,13 +75,17 @@ def read_file(name: str) -> FlowFile:
         raise InputWrong(f"the file {name!r} is not UTF-8 text") from error
 
 
-def checked_plan(target: str, catalogue: Catalogue) -> tuple[Plan, FlowFile]:
-    """The plan of a file, or of a flow in FLOWS_DIR; raises `InputWrong` with its problems."""
+def checked_plan(target: str, catalogue: Catalogue) -> CheckedFile:
+    """A file, or a flow in FLOWS_DIR, that can run; raises `InputWrong` with its problems.
+
+    What it is called and which sub-flows there are is for the worker to judge.
+    """
     source = read_file(target if is_file(target) else _named(target))
-    checked = _check(source, catalogue)
-    if checked.plan is None or not checked.valid:
-        raise InputWrong(f"the flow cannot run\n{checked.text()}")
-    return checked.plan, source
+    checked = check(source.text, catalogue)
+    found = CheckedFile(source=source, plan=checked.plan, problems=checked.problems)
+    if not found.valid:
+        raise InputWrong(f"the flow cannot run\n{found.text()}")
+    return found
 
 
 def check_files(names: Sequence[str], catalogue: Catalogue) -> list[CheckedFile]:
@@ -124,7 +132,7 @@ def _merged(logs: Sequence[JsonObject]) -> JsonObject:
 def _check(source: FlowFile, catalogue: Catalogue) -> CheckedFile:
     names = _flow_names(Path(source.file))
     checked = check(source.text, catalogue, flow_names=names, file_name=source.file)
-    return CheckedFile(file=source.file, plan=checked.plan, problems=tuple(checked.problems))
+    return CheckedFile(source=source, plan=checked.plan, problems=checked.problems)
 
 
 def _flow_names(file: Path) -> list[str] | None:
@@ -146,7 +154,7 @@ def _files(name: str) -> list[str]:
     folder = Path(name)
     if not folder.is_dir():
         return [name]
-    found = sorted(str(path) for path in folder.rglob("*") if path.suffix in _SUFFIXES)
+    found = [str(path) for path in _yaml_in(folder)]
     if not found:
         raise InputWrong(f"there are no .yaml or .yml files in {name!r}")
     return found

@@ -16,6 +16,7 @@ from service.cli.checking import checked_plan, is_file
 from service.cli.context import connected
 from service.cli.ending import finish, not_started, print_started
 from service.cli.inputs import read_input
+from service.cli.screen import note
 from service.cli.watching import watch
 from service.errors import AlreadyRunning, InputWrong, ServiceError
 from service.runs.starting import StartRequest, new_workflow_id, start
@@ -67,9 +68,12 @@ def _request(wanted: Launch, catalogue: Callable[[], Catalogue]) -> StartRequest
     text = None
     flow = wanted.target
     if is_file(wanted.target):
-        plan, source = checked_plan(wanted.target, catalogue())
-        flow, text = plan.flow, source.text
-        _check_input(plan.input, given)
+        checked = checked_plan(wanted.target, catalogue())
+        assert checked.plan is not None
+        if checked.problems and not wanted.json:
+            note(checked.text())
+        flow, text = checked.plan.flow, checked.source.text
+        _check_input(checked.plan.input, given)
     return StartRequest(
         flow=flow,
         workflow_id=wanted.workflow_id or new_workflow_id(flow),

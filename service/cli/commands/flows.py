@@ -99,17 +99,18 @@ def graph(
     from service.cli.checking import checked_plan
     from service.cli.screen import print_text
 
-    plan, _ = checked_plan(target, composition_of(context).catalogue())
+    plan = checked_plan(target, composition_of(context).catalogue()).plan
+    assert plan is not None
     draw = mermaid if format is GraphFormat.MERMAID else dot
     print_text(draw(plan).rstrip("\n"))
 
 
 def schema(context: typer.Context) -> None:
     """Print the JSON Schema of flow documents, which gives editors completion and checks."""
-    from flowspec.editor_schema import editor_schema
+    from flowspec.editor_schema import flow_json_schema
     from service.cli.screen import print_json
 
-    print_json(editor_schema(composition_of(context).catalogue()))
+    print_json(flow_json_schema(composition_of(context).catalogue()))
 
 
 def nodes(
