@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from flowspec.values import JsonObject
+
 __all__ = [
     "AlreadyRunning",
     "DevServerFailed",
+    "FlowInvalid",
+    "InputInvalid",
     "InputWrong",
     "NamespaceMissing",
     "NoWorker",
@@ -43,6 +47,22 @@ class TemporalFailed(ServiceError):
 
 class InputWrong(ServiceError):
     """What the user gave cannot be used."""
+
+
+class FlowInvalid(InputWrong):
+    """The flow has problems; the text is theirs alone, a line for each."""
+
+    def __init__(self, lines: str, problems: JsonObject) -> None:
+        super().__init__(lines)
+        self.problems = problems
+
+
+class InputInvalid(InputWrong):
+    """The input does not fit the flow."""
+
+    def __init__(self, lines: str, problems: JsonObject) -> None:
+        super().__init__(f"the input does not fit the flow\n{lines}")
+        self.problems = problems
 
 
 class RequestRefused(InputWrong):

@@ -50,7 +50,7 @@ def _present(error: BaseException) -> ExitCode:
     if text:
         from service.cli.screen import note
 
-        note(f"flowrunner: {text}")
+        note(text)
     if text and os.environ.get(_DEBUG):
         import traceback
 

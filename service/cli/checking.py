@@ -14,7 +14,7 @@ from flowspec.plan import Plan
 from flowspec.problems import Problem, as_json, as_sarif, has_errors
 from flowspec.problems import text as problem_lines
 from flowspec.values import Json, JsonObject
-from service.errors import InputWrong
+from service.errors import FlowInvalid, InputWrong
 from service.settings import load_worker_settings
 
 __all__ = [
@@ -76,7 +76,7 @@ def read_file(name: str) -> FlowFile:
 
 
 def checked_plan(target: str, catalogue: Catalogue) -> CheckedFile:
-    """A file, or a flow in FLOWS_DIR, that can run; raises `InputWrong` with its problems.
+    """A file, or a flow in FLOWS_DIR, that can run; raises `FlowInvalid` with its problems.
 
     What it is called and which sub-flows there are is for the worker to judge.
     """
@@ -84,7 +84,7 @@ def checked_plan(target: str, catalogue: Catalogue) -> CheckedFile:
     checked = check(source.text, catalogue)
     found = CheckedFile(source=source, plan=checked.plan, problems=checked.problems)
     if not found.valid:
-        raise InputWrong(f"the flow cannot run\n{found.text()}")
+        raise FlowInvalid(found.text(), as_json(found.problems, found.file))
     return found
 
 

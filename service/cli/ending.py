@@ -8,7 +8,7 @@ from temporalio.client import WorkflowHandle
 
 from service.cli.exits import Ending, ExitCode
 from service.cli.screen import note, print_json
-from service.errors import ServiceError
+from service.errors import FlowInvalid, InputInvalid, ServiceError
 from service.runs.looking import outcome_of
 from service.runs.outcome import RunError, RunOutcome
 
@@ -20,7 +20,8 @@ _WRONG = ("FlowInvalid", "FlowNotFound", "InputInvalid")
 
 def not_started(error: ServiceError) -> None:
     """The JSON object of a run that there is not."""
-    told = RunError(type=type(error).__name__, message=str(error))
+    details = error.problems if isinstance(error, FlowInvalid | InputInvalid) else None
+    told = RunError(type=type(error).__name__, message=str(error), details=details)
     print_json(RunOutcome(status="not_started", error=told).as_json())
 
 

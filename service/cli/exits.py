@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from service.errors import InputWrong, ServiceError, TemporalUnreachable
+from service.errors import FlowInvalid, InputWrong, ServiceError, TemporalUnreachable
 
 __all__ = ["Ending", "ExitCode", "explain"]
 
@@ -44,6 +44,12 @@ class Ending(Exception):
 
 def explain(error: BaseException) -> tuple[ExitCode, str]:
     """The exit code for an error, and its text; empty where everything has been said."""
+    code, text = _told(error)
+    # A flow's problems stand alone, as editors and scripts read them.
+    return code, text if not text or isinstance(error, FlowInvalid) else f"flowrunner: {text}"
+
+
+def _told(error: BaseException) -> tuple[ExitCode, str]:
     if isinstance(error, Ending):
         return error.code, ""
     if isinstance(error, KeyboardInterrupt):

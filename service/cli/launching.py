@@ -11,6 +11,7 @@ from temporalio.client import Client, WorkflowHandle
 
 from flowspec.catalogue import Catalogue
 from flowspec.jsonschemas import check_input
+from flowspec.problems import as_json, text
 from flowspec.values import JsonObject
 from service.cli.checking import checked_plan, is_file
 from service.cli.context import connected
@@ -18,7 +19,7 @@ from service.cli.ending import finish, not_started, print_started
 from service.cli.inputs import read_input
 from service.cli.screen import note
 from service.cli.watching import watch
-from service.errors import AlreadyRunning, InputWrong, ServiceError
+from service.errors import AlreadyRunning, InputInvalid, ServiceError
 from service.runs.starting import StartRequest, new_workflow_id, start
 from service.settings import load_worker_settings
 
@@ -65,31 +66,29 @@ async def follow_to_end(
 def _request(wanted: Launch, catalogue: Callable[[], Catalogue]) -> StartRequest:
     settings = load_worker_settings()
     given = read_input(wanted.input, wanted.settings, sys.stdin)
-    text = None
+    yaml = None
     flow = wanted.target
     if is_file(wanted.target):
         checked = checked_plan(wanted.target, catalogue())
         assert checked.plan is not None
         if checked.problems and not wanted.json:
             note(checked.text())
-        flow, text = checked.plan.flow, checked.source.text
+        flow, yaml = checked.plan.flow, checked.source.text
         _check_input(checked.plan.input, given)
     return StartRequest(
         flow=flow,
         workflow_id=wanted.workflow_id or new_workflow_id(flow),
         task_queue=settings.task_queue,
-        text=text,
+        text=yaml,
         input=given,
     )
 
 
 def _check_input(schema: JsonObject | None, given: JsonObject | None) -> None:
     """The run would refuse it all the same; here it costs no run."""
-    from flowspec.problems import text
-
     _, problems = check_input(schema, given or {})
     if problems:
-        raise InputWrong(f"the input does not fit the flow\n{text(problems)}")
+        raise InputInvalid(text(problems), as_json(problems))
 
 
 async def _start(client: Client, request: StartRequest, wanted: Launch) -> WorkflowHandle[Any, Any]:

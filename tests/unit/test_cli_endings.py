@@ -9,6 +9,8 @@ from service.cli.exits import Ending, ExitCode, explain
 from service.errors import (
     AlreadyRunning,
     DevServerFailed,
+    FlowInvalid,
+    InputInvalid,
     InputWrong,
     NamespaceMissing,
     NoWorker,
@@ -37,6 +39,8 @@ def test_the_numbers_that_scripts_rely_on() -> None:
     ("error", "code"),
     [
         (InputWrong("x"), ExitCode.WRONG),
+        (FlowInvalid("x", {}), ExitCode.WRONG),
+        (InputInvalid("x", {}), ExitCode.WRONG),
         (RequestRefused("x"), ExitCode.WRONG),
         (RunNotFound("x"), ExitCode.WRONG),
         (RunEnded("x"), ExitCode.WRONG),
@@ -57,13 +61,19 @@ def test_every_error_has_its_exit_code(error: BaseException, code: ExitCode) -> 
 
 
 def test_a_mistake_is_told_in_its_own_words_alone() -> None:
-    assert explain(InputWrong("there is no file 'x'"))[1] == "there is no file 'x'"
+    text = explain(InputWrong("there is no file 'x'"))[1]
+    assert text == "flowrunner: there is no file 'x'"
+
+
+def test_a_flows_problems_stand_alone_as_editors_read_them() -> None:
+    line = "x.yaml:3:13: FR501 there is no node type 'lgo'"
+    assert explain(FlowInvalid(line, {}))[1] == line
 
 
 def test_an_unforeseen_error_says_how_to_see_more() -> None:
     text = explain(ZeroDivisionError("division by zero"))[1]
     assert text == (
-        "an error that Flowrunner does not foresee: ZeroDivisionError: division by zero\n"
+        "flowrunner: an error that Flowrunner does not foresee: ZeroDivisionError: division by zero\n"
         "Run the command again with --debug, or FLOWRUNNER_DEBUG=1, to see where it comes from."
     )
 
