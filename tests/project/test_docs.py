@@ -50,7 +50,7 @@ def _shown_commands() -> Iterator[tuple[str, str]]:
         for line in block.text.replace("\\\n", " ").splitlines():
             match = COMMAND_WORDS.match(line)
             if match:
-                yield str(block), match[1]
+                yield str(block), re.split(r" [|>&]", match[1])[0]
 
 
 @pytest.mark.parametrize(("place", "command"), list(_shown_commands()))

@@ -12,8 +12,8 @@ from activities.catalogue import catalogue
 from flowspec.check import check
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-FLOWS = sorted(EXAMPLES.glob("*.yaml"))
-NAMES = [path.stem for path in FLOWS]
+FLOWS = sorted(EXAMPLES.glob("*.yaml"), key=lambda path: path.stem)
+NAMES = sorted(path.stem for path in FLOWS)
 
 
 def test_there_are_enough_to_learn_from() -> None:

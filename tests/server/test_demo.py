@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,11 +18,11 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc"
 
 
 @pytest.fixture
-def demo(tmp_path: Path) -> subprocess.Popen[bytes]:
+def demo(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`make demo`, every process of which carries a mark in its environment."""
     env = clean_environment(DEMO_MARK=str(tmp_path))
     with (tmp_path / "out").open("wb") as out:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             ["make", "demo"],
             cwd=ROOT,
             env=env,
@@ -31,6 +31,10 @@ def demo(tmp_path: Path) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    yield process
+    if process.poll() is None:
+        _to_the_group(process)
+    process.wait(60)
 
 
 def test_it_runs_the_flow_to_its_end_and_leaves_no_process(
@@ -40,7 +44,7 @@ def test_it_runs_the_flow_to_its_end_and_leaves_no_process(
     assert demo.wait(100) == 0, _output(tmp_path)
     assert time.monotonic() - began < 60
     text = _output(tmp_path)
-    assert "Approve 182" in text
+    assert "Ada Lovelace orders for 182. Fine?" in text
     assert '"shipment": "s-1"' in text
     assert "docs/tutorial.md" in text
     assert _left_behind(tmp_path) == []
@@ -60,7 +64,7 @@ def test_ctrl_c_leaves_no_process(
     demo: subprocess.Popen[bytes],
     tmp_path: Path,
 ) -> None:
-    until(lambda: "Look up ada" in _output(tmp_path), what="the flow", seconds=60)
+    until(lambda: "price" in _output(tmp_path), what="the flow", seconds=60)
     interrupt(demo)
     assert demo.wait(100) != 0
     assert _left_behind(tmp_path) == []

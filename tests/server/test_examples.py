@@ -87,7 +87,9 @@ def _asks(runner: Product, run_id: str, node: str, answered: list[str]) -> bool:
 
 def _has_ended(runner: Product, run_id: str, node: str) -> bool:
     nodes = _status(runner, run_id).get("nodes", [])
-    return any(each["id"] == node and each["state"] == "success" for each in nodes)
+    return any(
+        each["path"].partition("#")[0] == node and each["state"] == "success" for each in nodes
+    )
 
 
 def _status(runner: Product, run_id: str) -> dict[str, Any]:
