@@ -11,7 +11,7 @@ __all__ = ["ErrorCode"]
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorCode:
-    """One kind of problem, explained once for the reference page and for `flowrunner explain`.
+    """One kind of problem, explained once for every place that shows it.
 
     `example` is a whole flow document that has exactly this problem. For a problem with a run's
     input it is the flow, and `example_input` what the run was started with. Where other files

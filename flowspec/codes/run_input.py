@@ -24,7 +24,7 @@ CODES: tuple[ErrorCode, ...] = (
         explanation="The flow cannot run without this value, and has no default for it.",
         example=_ORDER,
         example_input={"amount": 2},
-        remedy="Add it to the input. `flowrunner describe FLOW` lists what the flow takes.",
+        remedy="Add it to the input; the flow's `input` says what it takes.",
     ),
     ErrorCode(
         code="FR702",

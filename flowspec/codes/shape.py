@@ -200,9 +200,10 @@ nodes:
         code="FR214",
         title="Not a JSON Schema",
         explanation=(
-            "`input` is a JSON Schema (draft 2020-12) of the mapping a run is started with, and "
-            "this one breaks that standard's rules, or the limits kept here: regular expressions "
-            "are of the kind that takes linear time, without look-around and back-references."
+            "The `input` of a flow and the `form` of an approval are JSON Schemas (draft 2020-12). "
+            "This one breaks that standard's rules, or the stricter ones kept here: keywords and "
+            "formats that are not known are refused, for they would check nothing, and regular "
+            "expressions have no look-around and no back-references, so that they take linear time."
         ),
         example="""\
 flow: hello
