@@ -58,13 +58,12 @@ async def serve(settings: WorkerSettings, *, address: str | None = None) -> None
     from service.health import health_endpoint
     from service.settings import TemporalSettings, load_temporal_settings
     from service.telemetry import telemetry_runtime
-    from workflows.payloads import data_converter
 
     configure_logging(settings.log_format, settings.log_level)
     logger = structlog.stdlib.get_logger("flowrunner.worker")
     temporal = TemporalSettings(address=address) if address else load_temporal_settings()
     runtime = telemetry_runtime(settings.metrics_address)
-    client = await connect(temporal, data_converter=data_converter(), runtime=runtime)
+    client = await connect(temporal, runtime=runtime)
     stopping = asyncio.Event()
     async with AsyncExitStack() as stack:
         resources = await stack.enter_async_context(Resources())

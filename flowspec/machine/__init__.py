@@ -195,7 +195,8 @@ class Machine:
 
     @property
     def phase(self) -> str:
-        """One word for people: running, waiting, paused, failing, cancelling, or how it ended."""
+        """One word for people: running, waiting (for an event or a decision), paused, failing,
+        cancelling, or how it ended."""
         state = self._core.state
         finished = self.finished
         if finished is not None:
@@ -206,8 +207,8 @@ class Machine:
             return "failing" if ending["status"] == "failed" else "cancelling"
         if state.paused:
             return "paused"
-        busy = any(id not in state.sleeping for id in state.waiters)
-        return "waiting" if state.waits and not busy else "running"
+        awaited = any(wait["kind"] != "timer" for wait in state.waits.values())
+        return "waiting" if awaited else "running"
 
     def node_at(self, path: str) -> NodePlan | None:
         """The plan of the node a path such as `each.3/inner#2` stands for."""

@@ -10,9 +10,9 @@ import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
+from claimcheck.payloads import data_converter
 from workflows.cache import CacheEntry
 from workflows.flow import FlowWorkflow
-from workflows.payloads import data_converter
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*/*.json"))
 

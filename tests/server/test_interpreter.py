@@ -98,7 +98,7 @@ async def test_arguments_too_large_for_temporal_are_refused_by_name_and_size(run
 flow: large
 input: {required: [text], properties: {text: {type: string}}}
 nodes:
-  double: {type: log, params: {message: "${input.text}${input.text}"}}
+  double: {type: log, params: {message: two, data: ["${input.text}", "${input.text}"]}}
 """
     failure = await runs.failure(flow, {"text": "x" * 1_100_000}, id="large-1")
     assert failure.type == "TooLarge"
@@ -125,7 +125,7 @@ nodes:
   loop:
     type: log
     execution: remote
-    params: {message: "${iteration}"}
+    params: {message: "round ${iteration}"}
     next: {success: {to: loop, when: iteration < 2}}
 """
     handle = await runs.start(flow, id="named-1")
@@ -172,7 +172,7 @@ flow: parent
 nodes:
   child: {type: flow, params: {flow: sour}, next: {failure: handled}}
   handled: {type: noop}
-output: ${nodes.child.error.type}
+output: ${default(nodes.child.error.type, null)}
 """
     assert await runs.result(flow, id="parent-1") == "Sour"
 
@@ -267,7 +267,7 @@ nodes:
     nodes: {rest: {type: wait, params: {for: 1h}}}
     next: {failure: end}
   end: {type: noop}
-output: ["${nodes.hold.error.type}", "${nodes.block.error.type}"]
+output: ["${default(nodes.hold.error.type, 0)}", "${default(nodes.block.error.type, 0)}"]
 """
     assert await runs.result(flow, id="late-1") == ["Timeout", "Timeout"]
     overall = "flow: overall\ntimeout: 50ms\nnodes: {rest: {type: wait, params: {for: 1h}}}\n"

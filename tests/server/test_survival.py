@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.client import WorkflowHandle
 
 from tests.server.support import (
     Product,
@@ -94,23 +96,25 @@ def test_a_run_with_timer_and_approval_survives_stopping_everything(dev: Dev) ->
     assert result["output"] == "end 1"
 
 
-def test_twenty_runs_survive_a_crash_of_everything(dev: Dev) -> None:
+async def test_twenty_runs_survive_a_crash_of_everything(dev: Dev) -> None:
     names = [f"patient-{n}" for n in range(20)]
+    client = await dev.product.client()
     for n, name in enumerate(names):
-        started = dev.product.cli("start", "patient", "--id", name, "--set", f"n={n}")
-        assert started.returncode == 0, started.stderr
+        await client.start_workflow("patient", {"n": n}, id=name, task_queue=dev.product.task_queue)
     dev.kill()
     dev.start()
-    for name in names:
-        until(lambda name=name: bool(_approval(dev, name)), what=f"the approval of {name}")
-        approved = dev.product.cli("approve", name, "--action", "approved")
-        assert approved.returncode == 0, approved.stderr
-    outputs = [dev.product.cli_json("result", name, "--json")["output"] for name in names]
+    client = await dev.product.client()
+    runs = [client.get_workflow_handle(name) for name in names]
+    outputs = await asyncio.gather(*(_decided(run) for run in runs))
     assert outputs == [f"end {n}" for n in range(20)]
 
 
-def _approval(dev: Dev, run: str) -> list[dict[str, Any]]:
-    return [wait for wait in dev.status(run).get("waiting", []) if wait["kind"] == "approval"]
+async def _decided(run: WorkflowHandle[Any, Any]) -> Any:
+    async with asyncio.timeout(60):
+        while not any(w["kind"] == "approval" for w in (await run.query("status"))["waiting"]):
+            await asyncio.sleep(0.1)
+        await run.execute_update("complete", {"node": "decide", "action": "approved"})
+        return await run.result()
 
 
 # -- continue as new, and no cache -------------------------------------------------------------
@@ -121,11 +125,17 @@ flow: long
 input: {required: [rounds], properties: {rounds: {type: integer}}}
 vars: {total: 0, heard: []}
 nodes:
-  side: {type: approval, params: {title: At last?}}
+  begin: {type: noop, next: step}
+  side: {type: approval, params: {title: At last?}, next: {approved: end}}
   later: {type: event, params: {name: late}, timeout: 1h}
-  step: {type: log, params: {message: "${iteration}"}, undo: unstep, next: rest}
+  step: {type: log, params: {message: "round ${iteration}"}, undo: unstep, next: rest}
   rest: {type: wait, params: {for: 10ms}, next: each}
-  each: {type: log, foreach: [1, 2, 3], execution: remote, params: {message: "${item}"}, next: add}
+  each:
+    type: log
+    foreach: [1, 2, 3]
+    execution: remote
+    params: {message: "item ${item}"}
+    next: add
   add:
     type: set
     params: {total: "${vars.total + len(nodes.each.output)}"}
@@ -140,9 +150,11 @@ nodes:
       nap: {type: wait, params: {for: 5ms}, next: say}
       say: {type: log, params: {message: again}}
     output: ${nodes.say.output.message}
+    next: end
+  end: {type: noop}
 output:
   total: ${vars.total}
-  said: ${nodes.block.output}
+  said: ${default(nodes.block.output, null)}
   decided: ${nodes.side.output.by}
   late: ${nodes.later.output}
 """
@@ -185,5 +197,5 @@ def _segments(product: Product) -> int:
 
 def _rests(product: Product) -> bool:
     status = product.cli_json("status", "long-1", "--json")
-    done = [n["id"] for n in status["nodes"] if n["state"] == "success"]
+    done = [n["path"] for n in status["nodes"] if n["state"] == "success"]
     return "block" in done
