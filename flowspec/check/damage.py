@@ -81,8 +81,8 @@ def _cut(data: JsonObject, path: Path) -> Path:
         container = _at(container, step)
     name = place[-1] if place else None
     if not place or place == ("nodes",):
-        _patch_top(data, path)
-    elif _is_node(place):
+        return _patch_top(data)
+    if _is_node(place):
         _patch_node(container, name)
     elif place == ("flow",):
         data["flow"] = UNREADABLE
@@ -96,13 +96,13 @@ def _cut(data: JsonObject, path: Path) -> Path:
     return place
 
 
-def _patch_top(data: JsonObject, path: Path) -> None:
-    data.setdefault("flow", UNREADABLE)
+def _patch_top(data: JsonObject) -> Path:
+    """Something that every flow has is missing: its name, or its nodes."""
     if not isinstance(data.get("nodes"), dict):
         data["nodes"] = {}
-    for step in path[:1]:
-        if step not in ("flow", "nodes"):
-            data.pop(str(step), None)
+        return ("nodes",)
+    data.setdefault("flow", UNREADABLE)
+    return ("flow",)
 
 
 def _patch_node(nodes: Json, name: str | int | None) -> None:

@@ -63,6 +63,10 @@ class Endings:
             step.id: [bits for bits in self.loops.values() if bits & self.bit(step.id)]
             for step in steps
         }
+        self.undone_by: dict[str, list[str]] = {}
+        for step in steps:
+            if step.undo is not None:
+                self.undone_by.setdefault(step.undo, []).append(step.id)
         self.raced_by = self._races(shape)
         self.of = {step.id: tuple(self._endings(step)) for step in steps}
 

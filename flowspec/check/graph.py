@@ -40,20 +40,22 @@ def _ends(edge: Edge, section: Section, outline: Outline, notes: Notes) -> None:
             continue
         path, span = _place_of(edge, key, name, notes)
         if name in outline.home:
-            inside, outside = outline.home[name], section
-            where = f"inside the block {inside.owner.id!r}" if inside.owner else "outside the block"
-            here = outside.owner.id if outside.owner else None
-            advice = (
-                f"lead the edge to {inside.owner.id!r}"
-                if inside.owner and here is None
-                else "edges stay within one graph"
-            )
-            message = f"the node {name!r} is {where}, and this edge is not; {advice}"
+            message = f"the node {name!r} is {_elsewhere(name, section, outline)}"
             notes.add("FR304", path, message, span=span, found=name)
             continue
         meant = nearest(name, [n for n in section.graph.nodes if n != edge.source])
         message = f"there is no node {name!r}{did_you_mean(meant)}"
         notes.add(code, path, message, span=span, found=name, suggestion=meant)
+
+
+def _elsewhere(name: str, section: Section, outline: Outline) -> str:
+    block = outline.block_around(name, section)
+    if block is not None:
+        return f"inside the block {block.id!r}, and this edge is not; lead the edge to {block.id!r}"
+    owner = section.owner.id if section.owner is not None else ""
+    return (
+        f"outside the block {owner!r}, and this edge is inside; lead an edge there from {owner!r}"
+    )
 
 
 def _place_of(edge: Edge, key: str, name: str, notes: Notes) -> tuple[Path, Span | None]:
@@ -194,8 +196,7 @@ def _cannot_undo(node: Node, name: str, section: Section) -> str | None:
 
 def _shape(section: Section, notes: Notes) -> None:
     nodes = section.graph.nodes
-    for first in _heads(section.shape.unreachable, section):
-        others = [name for name in section.shape.unreachable if name != first]
+    for first, others in _heads(section.shape.unreachable, section):
         message = (
             f"no path leads to {first!r} from a node that starts: it waits in a circle for "
             f"itself{_others(others)}; lead an edge to it from a node that runs"
@@ -221,8 +222,8 @@ def _others(names: Sequence[str]) -> str:
     return f" (and with it {shown}{', …' if len(names) > 3 else ''})"
 
 
-def _heads(unreachable: Sequence[str], section: Section) -> Iterator[str]:
-    """One node of each circle that nothing unreachable leads to: the others follow from it."""
+def _heads(unreachable: Sequence[str], section: Section) -> Iterator[tuple[str, list[str]]]:
+    """One node of each circle that nothing outside leads to, and what follows from it."""
     following: dict[str, list[str]] = {}
     for edge in section.edges:
         following.setdefault(edge.source, []).append(edge.target)
@@ -234,7 +235,7 @@ def _heads(unreachable: Sequence[str], section: Section) -> Iterator[str]:
             name in after[head] for head in told
         ):
             told.append(name)
-            yield name
+            yield name, [other for other in unreachable if other in after[name] and other != name]
 
 
 def _closure(start: str, following: dict[str, list[str]]) -> dict[str, None]:

@@ -51,7 +51,7 @@ class Guards:
         self._endings = Endings(steps, edges, shape)
         self._all = self._endings.everything
         self._round = Promises(self._endings, "round")
-        self._last = Promises(self._endings, "last")
+        self._last = Promises(self._endings, "last") if shape.loops else self._round
         self._end = Promises(self._endings, "end")
         self._follow()
         self._close()
@@ -60,7 +60,7 @@ class Guards:
 
     def before(self, node: str) -> View:
         """What the node finds when it starts; an undo target follows the nodes it undoes."""
-        undone = [step.id for step in self._endings.steps.values() if step.undo == node]
+        undone = self._endings.undone_by.get(node)
         if undone:
             succeeded = all_of((self._undoing(n, self._succeeded(n)) for n in undone), self._all)
             ended = all_of((self._undoing(n, self._ended_before(n)) for n in undone), self._all)
@@ -134,6 +134,7 @@ class Guards:
         unknown = dict.fromkeys(endings.steps, self._all) | dict.fromkeys(endings.order, 0)
         self._run, self._skip = dict(unknown), dict(unknown)
         self._ended, self._possible = dict(unknown), dict(unknown)
+        self._promised = dict.fromkeys(endings.steps, (0, 0))
         promised = self._round.from_start, self._last.from_start
         for node in endings.order:
             incoming = endings.incoming[node]
@@ -142,7 +143,7 @@ class Guards:
             known = self._join(node, incoming) if incoming else self._all_if_never_skipped(node)
             if incoming and self._wakes_when_skipped(node):
                 known &= self._skip[node]
-                self._run[node] = known
+                self._run[node], self._promised[node] = known, (0, 0)
             else:
                 self._run[node] = self._completed(node, known, promised)
             if endings.steps[node].conditional:
@@ -181,16 +182,36 @@ class Guards:
         return at_least(met, taken)
 
     def _completed(self, node: str, known: int, promised: tuple[int, int]) -> int:
-        """`known`, with what it promises of the nodes that have surely ended."""
+        """`known`, with what it promises of the nodes that have surely ended.
+
+        Starts from what a node before found, for most of it is the same.
+        """
         ended, same = self._ended[node], any_of(self._endings.around[node])
-        known |= (promised[0] | promised[1] & ~same) & ended
-        closed = 0
-        while known != closed:
-            fresh, closed = known & ~closed, known
+        base, (in_round, in_last) = self._nearest_before(node, known)
+        fresh = known & ~base
+        in_round, in_last = in_round | promised[0], in_last | promised[1]
+        while True:
             for other in self._endings.nodes(fresh):
-                promise = self._round.after[other] | self._last.after[other] & ~same
-                known |= self._run[other] | promise & ended
+                in_round |= self._round.after[other]
+                in_last |= self._last.after[other]
+            more = (in_round | in_last & ~same) & ended & ~known
+            if not more:
+                break
+            before, known = known, known | more
+            known |= any_of(self._run[other] for other in self._endings.nodes(more))
+            fresh = known & ~before
+        self._promised[node] = in_round, in_last
         return known
+
+    def _nearest_before(self, node: str, known: int) -> tuple[int, tuple[int, int]]:
+        """What the source of an edge knew that is known here too, and what that promises."""
+        edges = self._endings.incoming[node]
+        sources = [self._endings.edges[edge].source for edge in edges]
+        subsets = [source for source in sources if not self._run[source] & ~known]
+        if not subsets:
+            return 0, (0, 0)
+        nearest = max(subsets, key=lambda source: self._run[source].bit_count())
+        return self._run[nearest], self._promised[nearest]
 
     def _known(self, node: str, ending: Ending) -> int:
         if ending.kind == "skipped":

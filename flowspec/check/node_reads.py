@@ -44,7 +44,7 @@ class NodeReads:
             return
         views = [view for section, view in read.site.reader.views if section is home]
         if not views:
-            self._inside(read, name, home)
+            self._inside(read, name)
             return
         node = home.graph.nodes[name]
         if not self._field(read, node):
@@ -53,13 +53,10 @@ class NodeReads:
         if view is None or self._order(read, node, home, view):
             self._part_of_output(read, node)
 
-    def _inside(self, read: Read, name: str, home: Section) -> None:
+    def _inside(self, read: Read, name: str) -> None:
         """The node is in a block that the reader is not in."""
-        seen = [section for section, _ in read.site.reader.views]
-        block, section = home.owner, home.parent
-        while section is not None and section not in seen:
-            block, section = section.owner, section.parent
-        assert block is not None
+        around = (self._outline.block_around(name, seen) for seen, _ in read.site.reader.views)
+        block = next(found for found in around if found is not None)
         message = (
             f"{name!r} is inside the block {block.id!r}; hand the value out under `output` of the "
             f"block and read nodes.{block.id}.output"
@@ -125,7 +122,7 @@ class NodeReads:
         around = [section.owner.id for section, _ in reader.views if section.owner is not None]
         if node.id in around:
             return f"{node.id!r} is the block around this, and ends only after it"
-        if any(other.undo == node.id for other in home.graph.nodes.values()):
+        if home.undoes(node.id):
             return f"{node.id!r} undoes another node, and runs only when the run is ending"
         here = reader.self_
         if here is not None and here in home.graph.nodes and self._leads(here, node.id, home):

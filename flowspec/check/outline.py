@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from flowspec.catalogue import Catalogue, NodeType
 from flowspec.check.damage import Damage
@@ -36,13 +37,38 @@ class Section:
     guards: Guards | None
 
     def in_loop(self, node: str) -> bool:
-        return any(node in loop.members for loop in self.shape.loops)
+        return node in self._looped
 
-    def into(self, node: str) -> list[EdgePlan]:
-        return [edge for edge in self.edges if edge.target == node]
+    def undoes(self, node: str) -> bool:
+        return node in self._undo_targets
 
-    def out_of(self, node: str) -> list[EdgePlan]:
-        return [edge for edge in self.edges if edge.source == node]
+    def into(self, node: str) -> Sequence[EdgePlan]:
+        return self._incoming.get(node, ())
+
+    def out_of(self, node: str) -> Sequence[EdgePlan]:
+        return self._outgoing.get(node, ())
+
+    @cached_property
+    def _looped(self) -> dict[str, None]:
+        return {member: None for loop in self.shape.loops for member in loop.members}
+
+    @cached_property
+    def _undo_targets(self) -> dict[str | None, None]:
+        return {node.undo: None for node in self.graph.nodes.values()}
+
+    @cached_property
+    def _incoming(self) -> dict[str, list[EdgePlan]]:
+        edges: dict[str, list[EdgePlan]] = {}
+        for edge in self.edges:
+            edges.setdefault(edge.target, []).append(edge)
+        return edges
+
+    @cached_property
+    def _outgoing(self) -> dict[str, list[EdgePlan]]:
+        edges: dict[str, list[EdgePlan]] = {}
+        for edge in self.edges:
+            edges.setdefault(edge.source, []).append(edge)
+        return edges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +83,13 @@ class Outline:
         for section in self.sections:
             for node in section.graph.nodes.values():
                 yield section, node
+
+    def block_around(self, name: str, section: Section) -> Node | None:
+        """The block of `section` that has the node somewhere inside; None if none has."""
+        here = self.home[name]
+        while here.parent is not None and here.parent is not section:
+            here = here.parent
+        return here.owner if here.parent is section else None
 
 
 def outline(flow: Flow, catalogue: Catalogue, damage: Damage) -> Outline:
@@ -94,7 +127,9 @@ def _section(
     is_clear = len(written) == len(graph.edges) and not shape.irreducible
     guards = None
     if is_clear and not damage.hides_edges(graph.path):
-        steps = [_step(node, catalogue.get(node.type), edges) for node in graph.nodes.values()]
+        names = _names_asked_for(edges)
+        nodes = graph.nodes.values()
+        steps = [_step(node, catalogue.get(node.type), names.get(node.id, ())) for node in nodes]
         guards = Guards(steps, edges, shape)
     return Section(
         graph=graph,
@@ -119,12 +154,18 @@ def _plan(edge: Edge, back: bool) -> EdgePlan:
     )
 
 
-def _step(node: Node, node_type: NodeType | None, edges: tuple[EdgePlan, ...]) -> Step:
+def _names_asked_for(edges: Iterable[EdgePlan]) -> dict[str, list[str]]:
+    """The actions that the edges of each node wait for, whether it has them or not."""
+    names: dict[str, list[str]] = {}
+    for edge in edges:
+        names.setdefault(edge.source, []).extend(on for on in edge.on if on not in OUTCOMES)
+    return names
+
+
+def _step(node: Node, node_type: NodeType | None, names: Sequence[str]) -> Step:
     actions = actions_of(node, node_type) if node_type is not None else None
     if actions is None:
-        names = (n for edge in edges if edge.source == node.id for n in edge.on)
-        unknown = dict.fromkeys(name for name in names if name not in OUTCOMES)
-        actions = (*unknown, "success") if unknown else ()
+        actions = (*names, "success") if names else ()
     outcomes = node_type.outcomes if node_type is not None else ("success", "failure")
     return Step(
         id=node.id,

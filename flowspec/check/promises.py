@@ -31,7 +31,8 @@ class Promises:
         self.after = dict.fromkeys(endings.steps, 0)
         self.arrival = dict.fromkeys(endings.steps, 0)
         self._below = dict.fromkeys(endings.steps, 0)
-        for _ in range(2):  # the second time with what the first found behind joins
+        # in loops a second time, with what the first found behind joins
+        for _ in range(2 if endings.loops else 1):
             for node in reversed(endings.order):
                 self._below[node] = any_of(self._beyond(edge) for edge in endings.outgoing[node])
             for node in reversed(endings.order):

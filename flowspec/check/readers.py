@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -152,7 +152,7 @@ def _item_names(node: Node) -> Iterator[str]:
 
 
 def _error_at(section: Section, node: Node) -> Certainty:
-    if any(other.undo == node.id for other in section.graph.nodes.values()):
+    if section.undoes(node.id):
         return "sure"
     found = [_carried(edge) for edge in section.into(node.id)]
     if node.id in section.shape.starts:
@@ -172,7 +172,7 @@ def _carried(edge: EdgePlan) -> Certainty:
     return "maybe" if any(name in _CARRYING for name in edge.on) else "never"
 
 
-def _failed_before(edges: list[EdgePlan]) -> tuple[str, ...]:
+def _failed_before(edges: Sequence[EdgePlan]) -> tuple[str, ...]:
     sources = dict.fromkeys(edge.source for edge in edges)
     failing = all(name in ("failure", "timeout") for edge in edges for name in edge.on)
     return tuple(sources) if failing and len(sources) == 1 else ()

@@ -1,0 +1,125 @@
+"""Nodes against their types: parameters, settings, events, sub-flows, retries."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.checking import checked, codes, messages
+
+
+def told(node: str, head: str = "") -> list[str]:
+    return messages(f"flow: hello\n{head}\nnodes:\n  a: {node}\n")
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        ("{type: lgo}", "there is no node type 'lgo'; did you mean 'log'?"),
+        ("{type: teleport}", "there is no node type 'teleport'; `flowrunner nodes` lists those"),
+        ("{type: log}", "log: 'message' is missing"),
+        ("{type: log, params: {mesage: x}}", "log: unknown key 'mesage'; did you mean 'message'?"),
+        ("{type: log, params: {message: [1]}}", "log, message: expected "),
+        ("{type: wait, params: {fro: 5s}}", "wait: unknown key 'fro'; did you mean 'for'?"),
+        ("{type: wait, params: {}}", "wait needs one of the parameters for or until"),
+        ("{type: wait, params: {for: 1s, until: x}}", "wait takes only one of for and until"),
+        (
+            "{type: http.request, params: {url: 'https://x', json: 1, body: x}}",
+            "http.request takes only one of json, form and body, found json and body",
+        ),
+        ("{type: set, params: {x: 1}}", "there is no variable 'x'; add it to `vars` with its"),
+        ("{type: event, params: {name: resume}}", "the event name 'resume' is reserved"),
+        ("{type: flow, params: {flow: [x]}}", "flow, flow: expected text"),
+        (
+            "{type: approval, params: {form: {properties: {x: {type: txt}}}}}",
+            "expected string, number, integer,",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_type_is_told_once(node: str, message: str) -> None:
+    (found,) = told(node)
+    assert found.startswith(message)
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        "{type: log, params: {message: '${input.x}'}}",
+        "{type: http.request, params: {url: '${input.x}', headers: '${input.x}'}}",
+        "{type: http.request, params: {url: 'https://x', method: '${input.x}'}}",
+        "{type: approval, params: {form: {properties: {x: {enum: '${input.x}'}}}}}",
+        "{type: event, params: {name: '${input.x}'}}",
+        "{type: flow, params: {flow: '${input.x}'}}",
+        "{type: event, params: {name: pause-the-line}}",
+    ],
+)
+def test_what_a_template_gives_is_left_to_the_run(node: str) -> None:
+    assert told(node, "input: {required: [x], properties: {x: {}}}") == []
+
+
+def test_an_event_is_named_by_its_node_too() -> None:
+    assert codes("flow: hello\nnodes:\n  pause: {type: event}") == ["FR507 3:3"]
+
+
+INLINE = "is performed by the interpreter itself; remove it"
+
+
+@pytest.mark.parametrize(
+    ("node", "keys"),
+    [
+        ("{type: noop, retry: 2, cache: 1h, queue: q, priority: 1}", 4),
+        ("{type: noop, attempt_timeout: 1s, heartbeat: 1s, execution: local}", 3),
+        ("{type: wait, params: {for: 1s}, timeout: 1m, repeat: {until: true}, when: true}", 0),
+        ("{type: block, retry: 2, timeout: 1m, foreach: [1], nodes: {b: {type: noop}}}", 0),
+        ("{type: block, cache: 1h, queue: q, nodes: {b: {type: noop}}}", 2),
+        ("{type: flow, params: {flow: x}, retry: 2, queue: q, priority: 1}", 0),
+        ("{type: flow, params: {flow: x}, heartbeat: 1s}", 1),
+        ("{type: log, params: {message: x}, queue: q, heartbeat: 1s, priority: 2}", 3),
+        ("{type: log, params: {message: x}, retry: 2, attempt_timeout: 1s, cache: 1h}", 0),
+        ("{type: log, params: {message: x}, execution: remote, queue: q, heartbeat: 1s}", 0),
+        ("{type: http.request, params: {url: 'https://x'}, execution: local, queue: q}", 1),
+        ("{type: http.request, params: {url: 'https://x'}, execution: local}", 0),
+        ("{type: return, foreach: [1], repeat: {until: true}}", 2),
+        ("{type: fail, params: {message: x}, foreach: [1]}", 0),
+    ],
+)
+def test_settings_that_say_nothing_for_a_node_are_found(node: str, keys: int) -> None:
+    found = [code.split()[0] for code in codes(f"flow: hello\nnodes:\n  a: {node}\n")]
+    assert found == ["FR505"] * keys
+
+
+def test_what_never_succeeds_cannot_be_undone() -> None:
+    assert messages("""
+        flow: hello
+        nodes:
+          a: {type: fail, params: {message: x}, undo: u}
+          u: {type: noop}
+        """) == [
+        "'undo' has no effect on 'a': fail never succeeds, so there is nothing to undo; remove it"
+    ]
+
+
+def test_sub_flows_are_known_if_the_flows_are() -> None:
+    text = "flow: hello\nnodes:\n  a: {type: flow, params: {flow: chld}}\n"
+    assert codes(text) == []
+    assert [p.message for p in checked(text, ["child"]).problems] == [
+        "there is no flow 'chld'; did you mean 'child'?"
+    ]
+    assert codes(text, ["chld"]) == []
+
+
+def test_retries_name_errors_that_can_be() -> None:
+    found = messages("""
+        flow: hello
+        defaults: {retry: {never: [HttpServerError, Nonsense]}}
+        nodes:
+          a:
+            type: http.request
+            params: {url: "https://x"}
+            retry: {only: [HttpServerEror, Timeout], never: [TooMuch]}
+          b: {type: block, retry: {attempts: 2, only: [TooMuch]}, nodes: {c: {type: noop}}}
+        """)
+    assert [message.split(";")[0] for message in found] == [
+        "no node type ends with the error 'Nonsense'",
+        "http.request never ends with the error 'HttpServerEror'",
+        "http.request never ends with the error 'TooMuch'",
+    ]
