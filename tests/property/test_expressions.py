@@ -151,7 +151,7 @@ def is_json(value: object) -> bool:
 
 
 @given(sources, scopes)
-@settings(max_examples=600)
+@settings(max_examples=600, deadline=None)
 def test_evaluation_is_json_deterministic_and_leaves_its_inputs(
     source: str, scope: dict[str, Value]
 ) -> None:
@@ -164,7 +164,7 @@ def test_evaluation_is_json_deterministic_and_leaves_its_inputs(
 
 
 @given(st.text(max_size=40) | jumbles)
-@settings(max_examples=600)
+@settings(max_examples=600, deadline=None)
 def test_any_text_gives_a_value_or_an_ordinary_error(text: str) -> None:
     outcome(text, {"a": {"b": [1]}, "x": "s"})
     for compile_ in (compile_condition, compile_template):
@@ -185,7 +185,7 @@ def test_problems_are_found_exactly_when_compiling_fails(text: str) -> None:
 
 
 @given(sources, scopes)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_scope_for_the_references_is_enough(source: str, scope: dict[str, Value]) -> None:
     try:
         expression = compile_expression(source)
@@ -199,7 +199,7 @@ def test_scope_for_the_references_is_enough(source: str, scope: dict[str, Value]
 
 
 @given(sources)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_guarded_references_are_never_missed(source: str) -> None:
     """If every read is provided for, a scope without anything raises no MissingValue for one."""
     try:
@@ -224,7 +224,67 @@ def test_partial_then_late_evaluation_equals_whole_evaluation(texts: list[str], 
     assert evaluate_at(value, standing, whole_scope) == whole
 
 
-@given(values.filter(lambda value: "Marked" not in repr(value)))
+_TEXTS = ["2026-11-21T09:30:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31", "5200w", "-1d", "%Y%m"]
+_TEXTS += [
+    "a",
+    "",
+    "a.b.0",
+    "(a)(b)?",
+    "[a-z]+|",
+    "x*",
+    "\\\\1",
+    "day",
+    "week",
+    "+23:59",
+    "-12:00",
+    "md5",
+]
+_TEXTS += ["[]", "a[?b > `1`].c", "sum(@)", "sort_by(@, &a)", "eyI=", "%ff", "1e400", "true", "ß ǅ"]
+_BY_TYPE: dict[type, st.SearchStrategy[Json]] = {
+    type(None): st.none(),
+    bool: st.booleans(),
+    int: st.integers(-(2**64), 2**64) | st.integers(-3, 20),
+    float: st.floats(allow_nan=False, allow_infinity=False),
+    str: st.sampled_from(_TEXTS) | st.text(max_size=6),
+    list: st.lists(scalars, max_size=5) | st.lists(st.integers() | st.floats(-1e308, 1e308)),
+    dict: st.dictionaries(st.text(max_size=2), scalars, max_size=3),
+}
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> tuple[str, dict[str, Value]]:
+    """A function and arguments of the kinds it takes."""
+    function = FUNCTIONS[draw(st.sampled_from(sorted(FUNCTIONS)))]
+    optional = sum(parameter.optional for parameter in function.parameters)
+    left_out = draw(st.integers(0, optional))
+    scope: dict[str, Value] = {}
+    for index, parameter in enumerate(function.parameters[: -left_out or None]):
+        kinds = [_BY_TYPE[kind] for kind in parameter.types] if parameter.types else [values]
+        scope[f"p{index}"] = draw(st.one_of(kinds))
+    return f"{function.name}({', '.join(scope)})", scope
+
+
+@given(calls())
+@settings(max_examples=1_000, deadline=None)
+def test_functions_take_whatever_their_parameters_allow(
+    call: tuple[str, dict[str, Value]],
+) -> None:
+    source, scope = call
+    before = repr(scope)
+    first = outcome(source, scope)
+    assert is_json(first[1])
+    assert repr(scope) == before
+    assert repr(outcome(source, scope)) == repr(first)
+
+
+def is_unicode(value: Json) -> bool:
+    try:
+        return bool(json.dumps(value, ensure_ascii=False).encode())
+    except UnicodeEncodeError:
+        return False
+
+
+@given(values.filter(lambda value: "Marked" not in repr(value) and is_unicode(value)))
 def test_literal_json_reads_as_itself(value: Json) -> None:
     text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     kind, result = outcome(text, {})
@@ -232,4 +292,4 @@ def test_literal_json_reads_as_itself(value: Json) -> None:
         assert result == value
         assert json.dumps(result) == json.dumps(value)
     else:
-        assert "64 bits" in str(result) or "half a character" in str(result)
+        assert "64 bits" in str(result)

@@ -35,6 +35,7 @@ def test_function_is_documented_and_its_example_calls_it(function: Function) -> 
         ('lines("")', []),
         ('join([], "-")', ""),
         ('pad_left("abc", 2)', "abc"),
+        ('pad_left("abc", -9223372036854775807)', "abc"),
         ("contains([1, 2.0], 2)", True),
         ('extract("abc", "b")', "b"),
         ('extract("abc", "x?(b)(c)")', "b"),

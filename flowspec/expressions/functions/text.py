@@ -116,7 +116,7 @@ def _padding(budget: Budget, text: str, width: int, fill: str) -> str:
     if len(fill) != 1:
         raise ExpressionError("padding needs exactly one character to fill with")
     budget.text(max(width, len(text)))
-    return fill * (width - len(text))
+    return fill * max(0, width - len(text))
 
 
 TEXT: tuple[Function, ...] = (
