@@ -161,6 +161,14 @@ class Played:
     def call(self, id: str) -> Call:
         return next(o for o in self.operations if isinstance(o, Call) and o.id == id)
 
+    def told(self, id: str) -> JsonObject:
+        """The `data` that a `log` node was given."""
+        params = self.call(id).argument["params"]
+        assert isinstance(params, dict)
+        data = params["data"]
+        assert isinstance(data, dict)
+        return data
+
     def before(self, *entries: str) -> bool:
         """Whether these stand in the trace, once each, in this order."""
         once = all(self.trace.count(entry) == 1 for entry in entries)
