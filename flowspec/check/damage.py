@@ -7,13 +7,13 @@ unknown because the mapping that declares it was misspelt.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from flowspec.model import Flow, ParsedFlow
-from flowspec.problems import Path
+from flowspec.problems import Path, Problem
 from flowspec.values import Json, JsonObject
 
 __all__ = ["UNREADABLE", "Damage", "salvage"]
@@ -57,7 +57,7 @@ def salvage(parsed: ParsedFlow) -> tuple[Flow | None, Damage]:
     if parsed.source is None or not isinstance(parsed.source.data, dict):
         return None, Damage()
     data: JsonObject = copy.deepcopy(parsed.source.data)
-    cuts: dict[Path, None] = {}
+    cuts = dict.fromkeys(_meant(parsed.problems))
     broken: list[Path] = [problem.path for problem in parsed.problems]
     for _ in range(_ROUNDS):
         for path in broken:
@@ -67,6 +67,13 @@ def salvage(parsed: ParsedFlow) -> tuple[Flow | None, Damage]:
         except ValidationError as error:
             broken = _paths(error)
     return None, Damage(cuts=tuple(cuts))
+
+
+def _meant(problems: Iterable[Problem]) -> Iterator[Path]:
+    """Where misspelt keys were meant to stand: what they say is missing there."""
+    for problem in problems:
+        if problem.code == "FR201" and problem.suggestion is not None:
+            yield (*problem.path[:-1], problem.suggestion)
 
 
 def _paths(error: ValidationError) -> list[Path]:

@@ -124,13 +124,9 @@ def _section(
         [node for node in undo if node is not None and node not in connected],
     )
     edges = tuple(_plan(edge, back) for edge, back in zip(written, shape.back, strict=True))
-    is_clear = len(written) == len(graph.edges) and not shape.irreducible
     guards = None
-    if is_clear and not damage.hides_edges(graph.path):
-        names = _names_asked_for(edges)
-        nodes = graph.nodes.values()
-        steps = [_step(node, catalogue.get(node.type), names.get(node.id, ())) for node in nodes]
-        guards = Guards(steps, edges, shape)
+    if len(written) == len(graph.edges) and not damage.hides_edges(graph.path):
+        guards = _guards(graph, edges, shape, catalogue)
     return Section(
         graph=graph,
         owner=owner,
@@ -154,6 +150,21 @@ def _plan(edge: Edge, back: bool) -> EdgePlan:
     )
 
 
+def _guards(
+    graph: Graph, edges: tuple[EdgePlan, ...], shape: Shape, catalogue: Catalogue
+) -> Guards | None:
+    names = _names_asked_for(edges)
+    steps = []
+    for id, node in graph.nodes.items():
+        node_type, asked = catalogue.get(node.type), names.get(id, [])
+        given = actions_of(node, node_type) if node_type is not None else None
+        if given is not None and not all(name in given for name in asked):
+            return None
+        actions = given if given is not None else (*asked, *(["success"] if asked else ()))
+        steps.append(_step(node, node_type, actions))
+    return None if shape.irreducible else Guards(steps, edges, shape)
+
+
 def _names_asked_for(edges: Iterable[EdgePlan]) -> dict[str, list[str]]:
     """The actions that the edges of each node wait for, whether it has them or not."""
     names: dict[str, list[str]] = {}
@@ -162,10 +173,7 @@ def _names_asked_for(edges: Iterable[EdgePlan]) -> dict[str, list[str]]:
     return names
 
 
-def _step(node: Node, node_type: NodeType | None, names: Sequence[str]) -> Step:
-    actions = actions_of(node, node_type) if node_type is not None else None
-    if actions is None:
-        actions = (*names, "success") if names else ()
+def _step(node: Node, node_type: NodeType | None, actions: tuple[str, ...]) -> Step:
     outcomes = node_type.outcomes if node_type is not None else ("success", "failure")
     return Step(
         id=node.id,

@@ -53,6 +53,13 @@ def test_a_mistake_in_the_shape_hides_no_other_mistake() -> None:
         ("nodes: {a: {type: noop, timeout: 1}}\nedges: [a -> b]", ["FR207", "FR301"]),
         ("nodes: {a: {type: noop}}\nedges: 5\noutput: '${nodes.a.otput}'", ["FR203", "FR408"]),
         ("nodes: {a: {type: noop}, a: {type: noop}}\noutput: '${nodes.b.output}'", None),
+        ("inptu: {}\nnodes: {a: {type: noop, title: '${input.x}'}}", ["FR201"]),
+        ("nodes: {a: {type: log, parms: {message: x}}}", ["FR201"]),
+        (
+            "nodes: {a: {type: noop, nxt: b}, b: {type: noop, title: '${nodes.a.output}'}}",
+            ["FR201"],
+        ),
+        ("nodes: {a: {type: noop, forech: [1], title: '${item}'}}", ["FR201"]),
         ("nodes: 5", ["FR203"]),
         ("secrets: [A, A]\nnodes: {a: {type: noop}}", ["FR213"]),
     ],

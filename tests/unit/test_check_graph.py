@@ -210,6 +210,21 @@ def test_an_edge_waits_only_for_what_its_node_gives(source: str, message: str) -
     assert found.startswith(message.removesuffix(" remove it"))
 
 
+def test_an_action_that_is_misspelt_makes_no_other_problem() -> None:
+    assert messages("""
+        flow: hello
+        nodes:
+          a: {type: approval, next: {aproved: b, rejected: c}}
+          b: {type: noop, next: d}
+          c: {type: noop, next: d}
+          d: {type: noop}
+        output: ${nodes.d.output}
+        """) == [
+        "'a' never ends with 'aproved': approval gives approved and rejected; did you mean "
+        "'approved'?"
+    ]
+
+
 def test_actions_that_only_a_run_knows_are_not_judged() -> None:
     assert (
         messages("""
