@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
 import structlog
@@ -20,8 +21,8 @@ Level = Literal["debug", "info", "warning", "error"]
 class LogParams(Params):
     """What to write."""
 
-    message: str
-    """The line to write."""
+    message: str | int | float | bool
+    """The line to write; a number or a boolean is written as JSON writes it."""
     level: Level = "info"
     """How serious it is."""
     data: Json = None
@@ -40,8 +41,9 @@ async def write(params: LogParams, _attempt: Attempt) -> LogResult:
     """The node, the flow and the run are bound to every line of an attempt already."""
     logger = structlog.stdlib.get_logger("flowrunner.log")
     more = {} if params.data is None else {"data": params.data}
-    logger.log(_LEVELS[params.level], params.message, **more)
-    return {"message": params.message, "level": params.level, "data": params.data}
+    message = params.message if isinstance(params.message, str) else json.dumps(params.message)
+    logger.log(_LEVELS[params.level], message, **more)
+    return {"message": message, "level": params.level, "data": params.data}
 
 
 _LEVELS: dict[Level, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}

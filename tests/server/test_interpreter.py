@@ -225,7 +225,7 @@ nodes:
   give: {type: log, params: {message: gave back}}
 """
     handle = await runs.start(flow, id="tidy-1")
-    await runs.until(handle, lambda s: s["status"] == "waiting")
+    await runs.until(handle, lambda s: bool(s["waiting"]))
     await handle.cancel()
     with pytest.raises(WorkflowFailureError) as caught:
         await handle.result()
