@@ -40,6 +40,13 @@ class DevServerFailed(TemporalUnreachable):
 class NoWorker(TemporalUnreachable):
     """The server is there, but no worker answers for the run."""
 
+    @classmethod
+    def of(cls, workflow_id: str) -> NoWorker:
+        return cls(
+            f"no worker answers for run {workflow_id!r}: does one run on its task queue?\n"
+            "Start one with `flowrunner worker`, or everything with `flowrunner dev`."
+        )
+
 
 class TemporalFailed(ServiceError):
     """The server answered with an error that nothing here foresees."""

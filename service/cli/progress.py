@@ -105,21 +105,28 @@ class ChangeLines:
         self._paused = False
 
     def read(self, view: RunView, now: datetime) -> Iterator[str]:
-        since = seconds((now - (view.started or self._started)).total_seconds())
+        """Each line begins with when it happened, counted from the run's start."""
+        started = view.started or self._started
+
+        def line(moment: datetime, *words: str) -> str:
+            since = f"{seconds((moment - started).total_seconds()):>9}"
+            return "  ".join([since, *words]).rstrip()
+
         for node in view.nodes:
             key = (node.state, node.attempt, node.iteration, node.started)
             if self._nodes.get(node.path) == key:
                 continue
             self._nodes[node.path] = key
-            facts = "  ".join(_facts(node, None, now))
-            yield f"{since:>8}  {node.path}  {node.state}  {facts}".rstrip()
+            fresh = node.state == "retrying"
+            moment = now if fresh else node.ended or node.started or now
+            yield line(moment, node.path, node.state, *_facts(node, None, now))
         for wait in view.waiting:
             if self._waits.get(wait.path) != wait:
-                yield f"{since:>8}  {wait.path}  {_waits_for(wait)}"
+                yield line(now, wait.path, _waits_for(wait))
         self._waits = {wait.path: wait for wait in view.waiting}
         if view.paused != self._paused:
             self._paused = view.paused
-            yield f"{since:>8}  {'paused' if view.paused else 'resumed'}"
+            yield line(now, "paused" if view.paused else "resumed")
 
 
 def _facts(node: NodeView, wait: WaitView | None, now: datetime) -> Iterator[str]:

@@ -100,7 +100,7 @@ def mapped(workflow_id: str | None = None) -> Iterator[None]:
             f"run {workflow_id!r} cannot say; is it a run of Flowrunner? {error}"
         ) from error
     except RPCTimeoutOrCancelledError as error:
-        raise NoWorker(_silent(workflow_id)) from error
+        raise NoWorker.of(workflow_id or "") from error
 
 
 def _rpc_error(error: RPCError, workflow_id: str | None) -> Exception:
@@ -115,10 +115,3 @@ def _rpc_error(error: RPCError, workflow_id: str | None) -> Exception:
     if error.status == RPCStatusCode.INVALID_ARGUMENT:
         return InputWrong(f"Temporal refused it: {error.message}")
     return TemporalFailed(f"Temporal answered {error.status.name}: {error.message}")
-
-
-def _silent(workflow_id: str | None) -> str:
-    return (
-        f"no worker answered for run {workflow_id!r}: is one running on its task queue?\n"
-        "Start one with `flowrunner worker`, or everything with `flowrunner dev`."
-    )

@@ -84,7 +84,7 @@ async def _query(handle: Handle) -> dict[str, Any]:
         answer: dict[str, Any] = await handle.query("status", rpc_timeout=_QUERY_TIMEOUT)
     except RPCError as error:
         if error.status in NO_WORKER_STATUSES:
-            raise NoWorker(f"no worker answers for run {handle.id!r}") from error
+            raise NoWorker.of(handle.id) from error
         raise
     return answer
 

@@ -87,6 +87,6 @@ async def _update(handle: WorkflowHandle[Any, Any], decision: Decision) -> JsonO
         )
     except RPCError as error:
         if error.status == RPCStatusCode.FAILED_PRECONDITION:
-            raise NoWorker(f"no worker answers for run {handle.id!r}") from error
+            raise NoWorker.of(handle.id) from error
         raise
     return answer

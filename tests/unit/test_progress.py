@@ -151,17 +151,17 @@ def test_plain_lines_say_the_same_as_the_tree() -> None:
     ]
 
 
-def test_change_lines_tell_each_change_once() -> None:
+def test_change_lines_tell_each_change_once_and_when_it_happened() -> None:
     lines = ChangeLines(START)
-    moment = START + timedelta(seconds=2)
+    moment = START + timedelta(seconds=4)
     first = _view(_node("a", "running"))
-    assert list(lines.read(first, moment)) == ["   2.0 s  a  running  log  1.0 s"]
+    assert list(lines.read(first, moment)) == ["    1.0 s  a  running  log  3.0 s"]
     assert list(lines.read(first, moment + timedelta(seconds=1))) == []
     second = _view(_node("a"), _node("ask", "running"), waiting=[APPROVAL])
     assert list(lines.read(second, moment)) == [
-        "   2.0 s  a  success  log  1.0 s",
-        "   2.0 s  ask  running  log  1.0 s",
-        "   2.0 s  ask  waits for a decision (approved or rejected): Hire Ada?, until "
+        "    2.0 s  a  success  log  1.0 s",
+        "    1.0 s  ask  running  log  3.0 s",
+        "    4.0 s  ask  waits for a decision (approved or rejected): Hire Ada?, until "
         "2026-11-21 11:00:00 UTC",
     ]
     assert list(lines.read(second, moment)) == []
@@ -170,8 +170,8 @@ def test_change_lines_tell_each_change_once() -> None:
 def test_change_lines_tell_pause_and_resume() -> None:
     lines = ChangeLines(START)
     moment = START + timedelta(seconds=3)
-    assert list(lines.read(_view(paused=True), moment)) == ["   3.0 s  paused"]
-    assert list(lines.read(_view(), moment)) == ["   3.0 s  resumed"]
+    assert list(lines.read(_view(paused=True), moment)) == ["    3.0 s  paused"]
+    assert list(lines.read(_view(), moment)) == ["    3.0 s  resumed"]
 
 
 def test_a_pending_attempt_makes_a_running_node_a_retrying_one() -> None:
