@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from flowspec.catalogue import Catalogue
 from flowspec.check.damage import Damage
 from flowspec.check.notes import Notes, Span
 from flowspec.check.outline import OUTCOMES, Outline, Section, actions_of
 from flowspec.model import Edge, Node
-from flowspec.plan import EdgePlan
 from flowspec.problems import Path
 from flowspec.wording import did_you_mean, listed, nearest
 
@@ -21,12 +21,13 @@ def check_graph(outline: Outline, catalogue: Catalogue, damage: Damage, notes: N
         for edge in section.graph.edges:
             _ends(edge, section, outline, notes)
         _twice(section, notes)
-        for edge, plan in zip(section.written, section.edges, strict=True):
-            _settings(edge, plan, section, notes)
+        for edge in section.written:
+            _otherwise(edge, section, notes)
             _outcomes(edge, section, catalogue, notes)
         for node in section.graph.nodes.values():
             _undo(node, section, outline, notes)
-        if not damage.hides_edges(section.graph.path):
+        if section.is_whole and not damage.hides_edges(section.graph.path):
+            _limits(section, notes)
             _shape(section, notes)
 
 
@@ -63,9 +64,7 @@ def _place_of(edge: Edge, key: str, name: str, notes: Notes) -> tuple[Path, Span
     path = (*edge.path, key)
     if path in notes.source.marks:
         return path, None
-    written: object = notes.source.data
-    for step in edge.path:
-        written = written[step]  # type: ignore[index]
+    written = notes.value_at(edge.path)
     if isinstance(written, str) and "->" in written:
         return edge.path, (written.find(name), len(name))
     return edge.path, None
@@ -89,22 +88,27 @@ def _twice(section: Section, notes: Notes) -> None:
 # -- what an edge asks for -------------------------------------------------------------------------
 
 
-def _settings(edge: Edge, plan: EdgePlan, section: Section, notes: Notes) -> None:
-    if edge.limit_given and not plan.back:
-        message = (
-            f"the edge {edge.source} -> {edge.target} closes no loop, so `limit` says nothing; "
-            "remove it"
-        )
-        notes.add("FR308", (*edge.path, "limit"), message, key=True)
+def _otherwise(edge: Edge, section: Section, notes: Notes) -> None:
     if edge.otherwise and not any(
-        other.when is not None and _can_both_fit(edge.on, other.on)
-        for other in section.out_of(edge.source)
+        other.when is not None and other.source == edge.source and _can_both_fit(edge.on, other.on)
+        for other in section.graph.edges
     ):
         message = (
             f"no other edge of {edge.source!r} on {listed(edge.on)} has a `when`, so `otherwise` "
             "says nothing; remove it, or give the other edge a `when`"
         )
         notes.add("FR309", (*edge.path, "otherwise"), message, key=True)
+
+
+def _limits(section: Section, notes: Notes) -> None:
+    in_trouble = [*section.shape.unreachable, *chain.from_iterable(section.shape.irreducible)]
+    for edge, plan in zip(section.written, section.edges, strict=True):
+        if edge.limit_given and not plan.back and edge.source not in in_trouble:
+            message = (
+                f"the edge {edge.source} -> {edge.target} closes no loop, so `limit` says "
+                "nothing; remove it"
+            )
+            notes.add("FR308", (*edge.path, "limit"), message, key=True)
 
 
 def _can_both_fit(one: Sequence[str], other: Sequence[str]) -> bool:
@@ -157,9 +161,9 @@ def _place_of_outcome(edge: Edge, name: str, notes: Notes) -> tuple[Path, bool]:
     if on in notes.source.marks:
         several = len(edge.on) > 1 and (*on, edge.on.index(name)) in notes.source.marks
         return ((*on, edge.on.index(name)) if several else on), False
-    if name in edge.path[edge.path.index("next") + 1 :] if "next" in edge.path else False:
-        return edge.path[: len(edge.path) - edge.path[::-1].index(name)], True
-    return edge.path, False
+    length = len(edge.path) - 1 if isinstance(edge.path[-1], int) else len(edge.path)
+    is_key = edge.path[length - 1] == name and "next" in edge.path[: length - 1]
+    return (edge.path[:length], True) if is_key else (edge.path, False)
 
 
 # -- undo ------------------------------------------------------------------------------------------

@@ -40,7 +40,6 @@ class Names:
         self._secrets = secrets
         self._input_is_sound = input_is_sound
         self._nodes = NodeReads(outline, catalogue, notes)
-        self._homes = outline.home
         self._item_names = {
             node.foreach.name: None for _, node in outline.nodes() if node.foreach is not None
         }
@@ -154,9 +153,7 @@ class Names:
         items = [name for name in reader.names if name in self._item_names]
         if root == "item" and items:
             return f"the items here are called {listed(items)}, as `as` says"
-        home = self._homes.get(reader.self_ or "")
-        node = home.graph.nodes[str(reader.self_)] if home is not None else None
-        if node is not None and node.foreach is not None and root in (node.foreach.name, "index"):
+        if reader.before_items and root in ("index", *self._item_names):
             return f"there is no {root!r} here yet: this is evaluated once, before the items"
         return (
             f"there is no {root!r} here: it exists only in a node with `foreach`, and inside a "

@@ -84,7 +84,7 @@ class NodeReads:
     def _order(self, read: Read, node: Node, home: Section, view: View) -> bool:
         """Whether the node can have run, and is there or guarded."""
         reader, field = read.site.reader, str(read.keys[2])
-        if not view.possibly_ended(node.id) and node.id != reader.repeated:
+        if not view.possibly_ended(node.id) and not (reader.repeated and node.id == reader.node):
             self._note("FR410", read, self._too_early(read, node, home), found=node.id)
             return False
         if self._is_sure(read, node, view, field) or read.has_guard(read.keys[:3]):
@@ -117,14 +117,14 @@ class NodeReads:
 
     def _too_early(self, read: Read, node: Node, home: Section) -> str:
         reader = read.site.reader
-        if node.id == reader.self_:
+        if node.id == reader.node:
             return f"{node.id!r} reads itself, and has not run yet"
         around = [section.owner.id for section, _ in reader.views if section.owner is not None]
         if node.id in around:
             return f"{node.id!r} is the block around this, and ends only after it"
         if home.undoes(node.id):
             return f"{node.id!r} undoes another node, and runs only when the run is ending"
-        here = reader.self_
+        here = reader.node
         if here is not None and here in home.graph.nodes and self._leads(here, node.id, home):
             return f"{node.id!r} runs only after {here!r}, so it cannot be read here"
         return f"no path leads from {node.id!r} to here, so it may or may not have run; add an edge"

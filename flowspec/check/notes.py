@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from flowspec.problems import Mark, Path, Problem, Severity
 from flowspec.source import Source
+from flowspec.values import Json
 
 __all__ = ["Notes", "Span"]
 
@@ -64,10 +65,22 @@ class Notes:
     def line_of(self, path: Path) -> int:
         return self.source.locate_key(path).line
 
+    def value_at(self, path: Path) -> Json:
+        """What the document says at a path, or at the longest beginning of it there is."""
+        found = self.source.data
+        for step in path:
+            if isinstance(found, dict) and step in found:
+                found = found[str(step)]
+            elif isinstance(found, list) and isinstance(step, int) and step < len(found):
+                found = found[step]
+            else:
+                break
+        return found
+
     def _inside(self, path: Path, mark: Mark, span: Span) -> Mark:
         """Where a part of a scalar stands, found by its words, for quotes and folding move it."""
-        scalar = self._scalar(path)
-        if scalar is None or mark.line > len(self._starts):
+        scalar = self.value_at(path)
+        if not isinstance(scalar, str) or mark.line > len(self._starts):
             return mark
         offset, length = span
         word = _first_line(scalar[offset : offset + max(length, 1)])
@@ -84,17 +97,6 @@ class Notes:
     def _mark(self, position: int) -> Mark:
         line = bisect_right(self._starts, position)
         return Mark(line=line, column=position - self._starts[line - 1] + 1)
-
-    def _scalar(self, path: Path) -> str | None:
-        found = self.source.data
-        for step in path:
-            if isinstance(found, dict) and step in found:
-                found = found[str(step)]
-            elif isinstance(found, list) and isinstance(step, int) and step < len(found):
-                found = found[step]
-            else:
-                break
-        return found if isinstance(found, str) else None
 
 
 def _first_line(text: str) -> str:

@@ -36,6 +36,11 @@ class Section:
     shape: Shape
     guards: Guards | None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all its edges lead from node to node."""
+        return len(self.written) == len(self.graph.edges)
+
     def in_loop(self, node: str) -> bool:
         return node in self._looped
 

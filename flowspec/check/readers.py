@@ -29,6 +29,7 @@ class Reader:
     `views` are the nodes of the graphs around it as they are found there, the innermost first.
     `names` are those that only some places have; `known_names` is false where a mistake hides
     them. `failed` are the nodes that have surely failed, `conditions` those that surely held.
+    `node` is whose place it is, or which the edge leaves; `repeated` if it finds its last round.
     """
 
     views: tuple[tuple[Section, View | None], ...] = ()
@@ -38,8 +39,9 @@ class Reader:
     error: Certainty = "never"
     failed: tuple[str, ...] = ()
     conditions: tuple[str | bool, ...] = ()
-    repeated: str | None = None
-    self_: str | None = None
+    node: str | None = None
+    repeated: bool = False
+    before_items: bool = False
 
     def is_guarded(self, path: Path) -> bool:
         """Whether a condition that held proves that what is at the path is there."""
@@ -93,7 +95,9 @@ class Readers:
             error=error if error != "never" else around.error,
             failed=_failed_before(led),
             conditions=(*around.conditions, *(() if common is None else (common,))),
-            self_=node.id,
+            node=node.id,
+            repeated=False,
+            before_items=node.foreach is not None,
         )
 
     def item(self, section: Section, node: Node) -> Reader:
@@ -104,7 +108,8 @@ class Readers:
             names=(*reader.names, *_item_names(node)),
             known_names=reader.known_names and not self._hides_names(node),
             conditions=(*reader.conditions, *(() if node.when is None else (node.when,))),
-            repeated=node.id if node.repeat is not None else None,
+            repeated=node.repeat is not None,
+            before_items=False,
         )
 
     def round(self, section: Section, node: Node) -> Reader:
@@ -125,6 +130,7 @@ class Readers:
             names=(*around.names, *in_loop),
             error=error if error != "never" else around.error,
             failed=_failed_before([edge]),
+            node=edge.source,
         )
 
     def output(self, section: Section) -> Reader:
@@ -138,7 +144,7 @@ class Readers:
         if section.owner is None or section.parent is None:
             return Reader(reads=("input", "run", "vars", "nodes"))
         outer = self.item(section.parent, section.owner)
-        return replace(outer, repeated=None, self_=None, failed=())
+        return replace(outer, node=None, repeated=False, failed=())
 
     def _hides_names(self, node: Node) -> bool:
         return any(self._damage.hides(*node.path, key) for key in ("foreach", "repeat"))

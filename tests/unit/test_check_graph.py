@@ -40,6 +40,21 @@ def test_a_misspelt_target_makes_no_other_problem() -> None:
 
 
 @pytest.mark.parametrize(
+    "nodes",
+    [
+        # each would be unreachable, endless, pointless or impossible without the misspelt edge
+        "{s: {type: noop, next: aa}, a: {type: noop, next: b}, b: {type: noop, next: a}}",
+        "{a: {type: noop, next: c}, b: {type: noop, next: cc}, c: {type: noop, join: 2}}",
+        "{a: {type: noop, next: [{to: bb, when: true}, {to: c, otherwise: true}]}, c: {type: noop}}",
+        "{s: {type: noop, next: aa}, a: {type: noop, next: [{to: b}]}, "
+        "b: {type: noop, next: [{to: a, limit: 3}]}}",
+    ],
+)
+def test_what_only_follows_from_a_misspelt_target_is_not_told(nodes: str) -> None:
+    assert [code.split()[0] for code in codes(f"flow: hello\nnodes: {nodes}")] == ["FR301"]
+
+
+@pytest.mark.parametrize(
     ("edges", "count"),
     [
         ("[{from: a, to: b, on: success}, {from: a, to: b, on: failure}]", 0),
