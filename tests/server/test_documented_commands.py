@@ -50,8 +50,12 @@ class Typed:
     exit_code: int
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+PAGES = ["README.md", "docs/tutorial.md", "docs/howto/start-flows.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
 async def test_what_the_page_says_works(page: str, documented: Product, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     done = 0
     for step in STEP.finditer((ROOT / page).read_text(encoding="utf-8")):
         if step["file"]:
