@@ -45,7 +45,8 @@ def test_a_misspelt_target_makes_no_other_problem() -> None:
         # each would be unreachable, endless, pointless or impossible without the misspelt edge
         "{s: {type: noop, next: aa}, a: {type: noop, next: b}, b: {type: noop, next: a}}",
         "{a: {type: noop, next: c}, b: {type: noop, next: cc}, c: {type: noop, join: 2}}",
-        "{a: {type: noop, next: [{to: bb, when: true}, {to: c, otherwise: true}]}, c: {type: noop}}",
+        "{a: {type: noop, next: [{to: bb, when: true}, {to: c, otherwise: true}]}, "
+        "c: {type: noop}}",
         "{s: {type: noop, next: aa}, a: {type: noop, next: [{to: b}]}, "
         "b: {type: noop, next: [{to: a, limit: 3}]}}",
     ],
