@@ -287,7 +287,8 @@ class Scheduler:
         limits = [self.graph.edges[edge].limit for edge in taken]
         bounded = [limit for limit in limits if limit is not None]
         if bounded and len(bounded) == len(limits) and state.rounds[index] >= max(bounded):
-            return [*self._leave(index), Overrun(loop.header, max(bounded))], False
+            state.held.update({edge: "dead" for edge in loop.inside if edge in state.held})
+            return [Overrun(loop.header, max(bounded)), *self._leave(index)], False
         self._reset(index)
         return [self._ready(loop.header)], True
 

@@ -155,17 +155,17 @@ class Machine:
 
     def cancel(self, reason: str) -> None:
         """Bring the run to its end: `cancelled` edges and undos still run."""
-        self.resume()
         if "" in self._core.state.frames:
             self._core.do("frame.cancel", "", reason)
+        else:
+            self._end({"status": "cancelled", "error": make_error("Cancelled", reason)})
 
     def pause(self) -> None:
         """Start nothing new; what runs goes on."""
         self._core.state.paused = True
 
     def resume(self) -> None:
-        self._core.state.paused = False
-        self._core.release()
+        self._core.resume()
 
     def drain(self) -> None:
         """Start nothing new until the run has moved, so that it can."""
@@ -240,18 +240,22 @@ class Machine:
     # -- root ----------------------------------------------------------------------------------
 
     def _vars_known(self, values: JsonObject) -> None:
-        self._frames.open(FrameState(path="", vars=dict(values)))
+        if self._core.state.finished is None:
+            self._frames.open(FrameState(path="", vars=dict(values)))
 
     def _refused(self, error: JsonObject) -> None:
         message = f"vars: {error['message']}"
-        self._core.state.finished = {"status": "failed", "error": {**error, "message": message}}
+        self._end({"status": "failed", "error": {**error, "message": message}})
 
     def _timed_out(self, _: Json) -> None:
         message = (
             f"the run was not done within its timeout of {self._core.program.plan.timeout:g} s"
         )
-        self.resume()
-        self._core.do("frame.fail", "", make_error("Timeout", message))
+        error = make_error("Timeout", message)
+        if "" in self._core.state.frames:
+            self._core.do("frame.fail", "", error)
+        else:
+            self._end({"status": "failed", "error": error})
 
     def _end(self, ending: Mapping[str, Json]) -> None:
         if self._core.state.finished is None:

@@ -46,6 +46,10 @@ class Core:
     def do(self, name: str, *arguments: Json) -> None:
         self.state.todo.append([name, *arguments])
 
+    def do_now(self, name: str, *arguments: Json) -> None:
+        """Make a step at once: what is stopped must not start first."""
+        self._handlers[name](*arguments)
+
     def advance(self, budget: int) -> bool:
         """Make the pending steps, at most `budget`; False if some are left for later."""
         todo = self.state.todo
@@ -60,6 +64,11 @@ class Core:
             else:
                 self._handlers[name](*step[1:])
         return True
+
+    def resume(self) -> None:
+        """End a pause: a run that comes to its end is not kept from it."""
+        self.state.paused = False
+        self.release()
 
     def release(self) -> None:
         """Let the held steps go."""
@@ -106,7 +115,8 @@ class Core:
         then: Todo,
         otherwise: Todo,
     ) -> None:
-        """Go on with the value: at once, or when an activity worker has worked it out."""
+        """Go on with the value: at once, before any other step, so that nobody changes a variable
+        in between; or when an activity worker has worked it out."""
         try:
             value = cast(Json, source.evaluate(scope))
         except NeedsWorker:
@@ -119,9 +129,9 @@ class Core:
             )
             self.ask(operation, then, otherwise)
         except ExpressionError as error:
-            self.state.todo.append([*otherwise, make_error("ExpressionError", str(error))])
+            self.state.todo.appendleft([*otherwise, make_error("ExpressionError", str(error))])
         else:
-            self.state.todo.append([*then, value])
+            self.state.todo.appendleft([*then, value])
 
     def scope(
         self,

@@ -55,11 +55,11 @@ class Frames:
                 case Skip(node):
                     self._core.do("node.end", path, node, {"outcome": "skipped"})
                 case Cancel(node):
-                    self._core.do("node.cancel", path, node)
+                    self._core.do_now("node.cancel", path, node)
                 case Overrun(header, limit):
                     message = f"loop at node {header!r} went round {limit} times, its limit"
                     error = make_error("LoopLimit", message, node=header)
-                    self._core.do("frame.fail", path, error)
+                    self.fail(path, error)
 
     # -- a node has ended ----------------------------------------------------------------------
 
@@ -131,7 +131,7 @@ class Frames:
             )
         self._follow(path, resolution.steps)
         if result["outcome"] == "failure" and not resolution.handled:
-            self._core.do("frame.fail", path, result["error"])
+            self.fail(path, cast(JsonObject, result["error"]))
         self._core.do("frame.check", path)
 
     # -- ways to end ---------------------------------------------------------------------------
@@ -159,25 +159,19 @@ class Frames:
 
     def _close(self, frame: FrameState, ending: JsonObject, *, cancel: bool) -> None:
         frame.ending = ending
-        self._release_held(frame.path)
+        self._drop_starts(frame.path)
         self._follow(frame.path, self._core.schedulers[frame.path].close(cancel=cancel))
+        if frame.owner is None:
+            self._core.resume()
         self._core.do("frame.check", frame.path)
 
-    def _release_held(self, path: str) -> None:
-        """A pause must not keep a frame from ending: its held starts are let go."""
+    def _drop_starts(self, path: str) -> None:
+        """Nodes that were ready but have not started will not start any more."""
         state = self._core.state
-        mine = [step for step in state.held if self._frame_of(step) == path]
-        state.held = [step for step in state.held if self._frame_of(step) != path]
-        for step in mine:
-            if step[0] == "node.start":
-                self._core.do("node.end", path, cast(str, step[2]), {"outcome": "skipped"})
-
-    def _frame_of(self, step: list[Json]) -> str | None:
-        state, path = self._core.state, cast(str, step[1])
-        if step[0] == "node.start":
-            return path
-        run = state.items[path].run if step[0] == "item.round" and path in state.items else path
-        return state.runs[run].frame if run in state.runs else None
+        for steps in (state.todo, state.held):
+            for step in [step for step in steps if step[:2] == ["node.start", path]]:
+                steps.remove(step)
+                self._core.do("node.end", path, step[2], {"outcome": "skipped"})
 
     # -- rest, undo, output --------------------------------------------------------------------
 

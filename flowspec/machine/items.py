@@ -270,7 +270,7 @@ class Items:
         item.cancelled = True
         state = self._core.state
         if item.frame in state.frames:
-            self._core.do("frame.cancel", item.frame, "it was no longer wanted")
+            self._core.do_now("frame.cancel", item.frame, "it was no longer wanted")
         elif path in state.waits or item.operation in state.sleeping:
             self._core.wake(item.operation)
             self._done(item, _cancelled(path))

@@ -226,7 +226,7 @@ class Runs:
             self.end(run, {"outcome": "cancelled", "error": error})
             return
         start: Todo = ["node.start", frame, node]
-        for steps in (state.held, state.todo):
+        for steps in (state.todo, state.held):
             if start in steps:
                 steps.remove(start)
                 self._core.do("node.end", frame, node, {"outcome": "skipped"})
@@ -261,7 +261,7 @@ class Runs:
         if run.shard is not None:
             self._core.operations.append(Stop(id=run.shard))
         for item in list(run.active):
-            self._core.do("item.cancel", item)
+            self._core.do_now("item.cancel", item)
 
     def settle(self, run: NodeRun) -> None:
         """Nothing of the run is active any more: work out its outcome."""
