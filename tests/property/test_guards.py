@@ -24,10 +24,11 @@ class Model:
     def __init__(self, random: Random) -> None:
         names = [f"n{place}" for place in range(random.randint(2, 9))]
         self.steps = [self._step(random, name) for name in names]
-        self.undo = random.random() < 0.2
+        self.undo = random.random() < 0.4
         if self.undo:
             self.steps.append(Step(id="undo"))
-            self.steps[0] = Step(id="n0", undo="undo")
+            place = random.randrange(len(names))
+            self.steps[place] = Step(id=names[place], undo="undo")
         edges = self._edges(random, names)
         self.shape = analyse(
             [step.id for step in self.steps],
