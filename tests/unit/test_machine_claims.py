@@ -163,6 +163,21 @@ vars: {v: 1}
     assert run(text, {}, seed).messages == ["a"]
 
 
+@SEEDS
+def test_variables_set_from_a_claim_side_by_side_lose_nothing(seed: int | None) -> None:
+    text = """\
+flow: sums
+input: {required: [data], properties: {data: {}}}
+vars: {total: 0}
+nodes:
+  one: {type: set, params: {total: "${vars.total + input.data.n}"}}
+  two: {type: set, params: {total: "${vars.total + input.data.n}"}}
+output: ${vars.total}
+"""
+    assert run(text, {"n": 5}, seed).output == 10
+    assert run(text, Claim({"n": 5}), seed).output == 10
+
+
 OPENING = """\
 flow: opening
 timeout: 10s

@@ -106,6 +106,18 @@ output: ${nodes.each.output}
 
 
 @every_way
+def test_variables_that_many_items_set_are_set_in_the_run(way: Way) -> None:
+    text = """\
+flow: sums
+vars: {total: 0}
+nodes:
+  add: {type: set, foreach: [1, 2, 3, 4, 5, 6], params: {total: "${vars.total + item}"}}
+output: ${vars.total}
+"""
+    assert play_sharded(text, way, {}).finished.output == 21
+
+
+@every_way
 def test_a_shard_is_stopped_when_the_node_runs_out_of_time(way: Way) -> None:
     text = """\
 flow: late
