@@ -166,7 +166,7 @@ class Scheduler:
         return Resolution(steps=tuple(steps), handled=bool(taken))
 
     def close(self, *, cancel: bool) -> tuple[Step, ...]:
-        """Start nothing more, save what cleans up: what `cancelled` edges lead to.
+        """Start nothing more, save what cleans up: what `cancelled` edges lead to, going forward.
 
         With `cancel` the running nodes are given up, else they are left to end.
         """
@@ -224,8 +224,11 @@ class Scheduler:
         if self.graph.left[edge] is not None:
             self._state.held[edge] = fate
             return []
+        if self.graph.edges[edge].back:
+            self._state.fates[edge] = "dead" if self._state.closing else fate
+            return []
         self._state.fates[edge] = fate
-        return [] if self.graph.edges[edge].back else self._consider(self.graph.edges[edge].target)
+        return self._consider(self.graph.edges[edge].target)
 
     # -- joins ---------------------------------------------------------------------------------
 
@@ -244,13 +247,14 @@ class Scheduler:
             decided = met or taken + undecided < needed
         if not decided:
             return []
-        if not met or self._is_given_up(node):
+        if not met or self._given_up_for(node):
             return [self._skip(node)]
         return [self._ready(node), *self._give_up(node)]
 
-    def _is_given_up(self, node: str) -> bool:
+    def _given_up_for(self, node: str) -> list[str]:
+        """The races that are over and that the node was only there for."""
         joins = self.graph.raced_by.get(node, ())
-        return any(self._state.phases[join] != "waiting" for join in joins)
+        return [join for join in joins if self._state.phases[join] != "waiting"]
 
     def _give_up(self, join: str) -> Iterable[Step]:
         losers = self.graph.nodes[join].races
@@ -282,7 +286,8 @@ class Scheduler:
         """All members have ended: go round again, or let the edges that leave count."""
         loop, state = self.graph.loops[index], self._state
         taken = [edge for edge in loop.back if state.fates.get(edge) == "taken"]
-        if not taken or self._is_given_up(loop.header):
+        outside = [join for join in self._given_up_for(loop.header) if join not in loop.members]
+        if not taken or outside:
             return self._leave(index), False
         limits = [self.graph.edges[edge].limit for edge in taken]
         bounded = [limit for limit in limits if limit is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError, CancelledError
 
-from tests.server.support import Product
+from tests.server.support import Product, TemporalServer
 
 Handle = WorkflowHandle[Any, Any]
 
@@ -52,9 +52,28 @@ class Runs:
                 await asyncio.sleep(0.02)
 
 
+@pytest.fixture(scope="module", params=["1000", "0"], ids=["cached", "uncached"])
+def cached_or_not(
+    request: pytest.FixtureRequest,
+    temporal_server: TemporalServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Product]:
+    """A worker as shipped, and one that replays every run from its beginning at every step."""
+    product = Product(
+        address=temporal_server.address,
+        folder=tmp_path_factory.mktemp("interpreter"),
+        settings={"FLOWRUNNER_MAX_CACHED_WORKFLOWS": request.param},
+    )
+    try:
+        product.start_worker()
+        yield product
+    finally:
+        product.stop()
+
+
 @pytest.fixture
-async def runs(product: Product) -> Runs:
-    return Runs(product, await product.client())
+async def runs(cached_or_not: Product) -> Runs:
+    return Runs(cached_or_not, await cached_or_not.client())
 
 
 async def test_a_failed_run_names_node_type_message_and_attempts(runs: Runs) -> None:
