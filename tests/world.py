@@ -119,7 +119,7 @@ class World:
         self._open[operation.id] = operation
 
     def _answer_one(self, machine: Machine) -> bool:
-        ready = [o for o in self._open.values() if not isinstance(o, Sleep)]
+        ready: list[Operation] = [o for o in self._open.values() if not isinstance(o, Sleep)]
         if not ready:
             sleeps = [o for o in self._open.values() if isinstance(o, Sleep)]
             if not sleeps:

@@ -43,5 +43,7 @@ def _pointless(node: Node, node_type: NodeType) -> Iterator[tuple[str, str]]:
         for key, modifier in (("foreach", node.foreach), ("repeat", node.repeat)):
             if modifier is not None:
                 yield key, f"{node.type} ends its graph the first time it runs"
+    if node.cache is not None and node.repeat is not None:
+        yield "cache", "with `repeat`, every round would be given the first round's output"
     if node.undo is not None and "success" not in node_type.outcomes:
         yield "undo", f"{node.type} never succeeds, so there is nothing to undo"

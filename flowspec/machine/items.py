@@ -31,6 +31,7 @@ class Items:
         handlers: dict[str, Callable[..., None]] = {
             "item.round": self.round,
             "item.params": self.params_known,
+            "item.set": self.set_known,
             "item.result": self.succeed,
             "item.answer": self.answered,
             "item.error": self.fail,
@@ -70,14 +71,28 @@ class Items:
     def _ask_params(self, item: ItemState, plan: NodePlan) -> None:
         frame = self._core.frame_of(item)
         source = self._core.program.template(plan.id, "params", plan.params)
+        scope = self._core.scope(frame, source, item=item, node=plan.id)
+        then: list[Json] = ["item.params", item.path]
+        if plan.type == "set" and "vars" in scope:
+            then = ["item.set", item.path, dict(cast(JsonObject, scope["vars"]))]
         self._core.evaluate(
             source,
-            self._core.scope(frame, source, item=item, node=plan.id),
+            scope,
             id=f"{self._operation(item)}~params",
             raw=plan.params,
-            then=["item.params", item.path],
+            then=then,
             otherwise=["item.error", item.path],
         )
+
+    def set_known(self, path: str, seen: JsonObject, params: JsonObject) -> None:
+        """A change of variables holds only if they are still what it was computed from."""
+        item = self._core.state.items.get(path)
+        if item is None:
+            return
+        if seen == self._core.vars(self._core.frame_of(item)):
+            self.params_known(path, params)
+        else:
+            self._ask_params(item, self._plan(item))
 
     def params_known(self, path: str, params: JsonObject) -> None:
         item = self._core.state.items.get(path)

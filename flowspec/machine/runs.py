@@ -222,7 +222,7 @@ class Runs:
         iterations = self._core.schedulers[frame].iterations(node)
         run = state.runs.get(node_path(frame, node, iterations))
         if run is not None:
-            error = make_error("Cancelled", "it was no longer wanted", node=run.path)
+            error = make_error("Cancelled", self._why(frame), node=run.path)
             self.end(run, {"outcome": "cancelled", "error": error})
             return
         start: Todo = ["node.start", frame, node]
@@ -231,6 +231,13 @@ class Runs:
                 steps.remove(start)
                 self._core.do("node.end", frame, node, {"outcome": "skipped"})
                 return
+
+    def _why(self, frame: str) -> str:
+        """What a node is told that is cancelled: the run's own reason, if it is cancelled too."""
+        ending = self._core.state.frames[frame].ending
+        if ending is not None and ending["status"] == "cancelled":
+            return str(cast(JsonObject, ending["error"])["message"])
+        return "it was no longer wanted"
 
     def timed_out(self, path: str, _: Json) -> None:
         run = self._core.state.runs.get(path)

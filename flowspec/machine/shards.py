@@ -37,12 +37,12 @@ class Shards:
 
     def possible(self, run: NodeRun) -> bool:
         """Not inside a shard or block, nor where signals or decisions have to reach the items,
-        nor where an item may end the whole flow."""
+        nor where an item changes the run's variables or ends its flow."""
         plan = self._core.plan_of(run)
         return (
             self._core.state.shard is None
             and self._core.state.frames[run.frame].owner is None
-            and plan.type != "return"
+            and plan.type not in ("set", "return")
             and not self._core.program.listens(plan)
         )
 
