@@ -81,7 +81,7 @@ def failure_text(outcome: RunOutcome) -> str:
     if error.attempt:
         allowed = f" of {error.attempts}" if error.attempts else ""
         lines.append(f"  attempts  {error.attempt}{allowed}")
-    if error.details not in (None, [], {}):
+    if error.details not in (None, [], {}) and error.type != "FlowInvalid":
         import json
 
         lines.append(f"  details   {json.dumps(error.details, ensure_ascii=False)[:1000]}")

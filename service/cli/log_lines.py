@@ -78,7 +78,7 @@ def _facts(entry: LogEntry) -> Iterator[str]:
     if entry.bytes is not None and entry.kind != "run.started":
         yield f"{_size(entry.bytes)}"
     if entry.error:
-        yield entry.error
+        yield " ".join(entry.error.split())
     if entry.data is not None:
         yield _data(entry.data)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +23,7 @@ from service.runs.looking import (
     ask_status,
     describe,
     events_of,
+    first_run_id,
     flow_of,
     pending_attempts,
     state_of,
@@ -40,6 +42,9 @@ async def report_status(workflow_id: str, *, json: bool) -> None:
     handle = client.get_workflow_handle(workflow_id)
     description = await describe(handle)
     view, source = await _view(client, handle, description)
+    state = state_of(description.status)
+    if state != "running":  # terminated runs, say, know nothing of their end
+        view = replace(view, status=state)
     if json:
         print_json(_status_json(view, handle, description, source))
         return
@@ -68,13 +73,12 @@ async def _view(
 def _status_json(
     view: RunView, handle: Handle, description: WorkflowExecutionDescription, source: str
 ) -> JsonObject:
-    state = state_of(description.status)
     return {
-        "run_id": description.run_id,
+        "run_id": first_run_id(description),
         "workflow_id": handle.id,
         "flow": view.flow or flow_of(description),
         "version": view.version or None,
-        "status": view.status if state == "running" else state,
+        "status": view.status,
         "paused": view.paused,
         "source": source,
         "nodes": [_plain(node.__dict__) for node in view.nodes],

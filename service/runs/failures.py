@@ -65,6 +65,7 @@ def _run_error(cause: BaseException) -> RunError:
         text = cause.message if isinstance(cause, FailureError) else str(cause)
         return RunError(type=type(cause).__name__, message=text)
     first: Json = cast(Json, cause.details[0]) if cause.details else None
+    # What a flow's own failure tells; anything else with details keeps them as they are.
     told = first if isinstance(first, dict) and "node" in first else {}
     return RunError(
         type=cause.type or "Error",
@@ -72,7 +73,7 @@ def _run_error(cause: BaseException) -> RunError:
         node=_text(told.get("node")),
         attempt=_count(told.get("attempt")),
         attempts=_count(told.get("attempts")),
-        details=told.get("details") if told else cast(Json, list(cause.details)) or None,
+        details=told.get("details") if told else first,
     )
 
 

@@ -25,14 +25,6 @@ _MOST_PAUSE = 1.0
 _PATIENCE = 3.0
 """Seconds that a run may wait for a worker before that is worth a word."""
 
-_ENDS = (
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED,
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED,
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED,
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED,
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT,
-)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
@@ -47,6 +39,7 @@ class _Seen:
     """What the history has told so far."""
 
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    over: bool = False
     answered: bool = False
     worker_error: str | None = None
 
@@ -67,12 +60,11 @@ async def follow(
         done, _ = await asyncio.wait({watching, showing}, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
+        await showing
     finally:
         watching.cancel()
         showing.cancel()
         await asyncio.gather(watching, showing, return_exceptions=True)
-    with suppress(NoWorker):
-        show(Snapshot(view=await ask_status(handle)))
 
 
 async def _watch(client: Client, handle: WorkflowHandle[Any, Any], seen: _Seen) -> None:
@@ -84,11 +76,10 @@ async def _watch(client: Client, handle: WorkflowHandle[Any, Any], seen: _Seen) 
         with mapped(handle.id):
             async for event in part.fetch_history_events(wait_new_event=True):
                 _note(event, seen)
-                if event.event_type in _ENDS:
-                    return
-                if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
-                    continued = event.workflow_execution_continued_as_new_event_attributes
-                    run_id = continued.new_execution_run_id
+                continued = event.workflow_execution_continued_as_new_event_attributes
+                run_id = continued.new_execution_run_id
+    seen.over = True
+    seen.news.set()
 
 
 def _note(event: HistoryEvent, seen: _Seen) -> None:
@@ -103,14 +94,17 @@ def _note(event: HistoryEvent, seen: _Seen) -> None:
 async def _show(
     handle: WorkflowHandle[Any, Any], seen: _Seen, show: Callable[[Snapshot], None]
 ) -> None:
-    while True:
+    while not seen.over:
         with suppress(TimeoutError):
             # Not wait_for, which in Python 3.11 loses a cancellation that comes with the news.
             async with asyncio.timeout(_MOST_PAUSE):
                 await seen.news.wait()
         seen.news.clear()
-        show(await _snapshot(handle, seen))
-        await asyncio.sleep(_LEAST_PAUSE)
+        if not seen.over:
+            show(await _snapshot(handle, seen))
+            await asyncio.sleep(_LEAST_PAUSE)
+    with suppress(NoWorker):
+        show(Snapshot(view=await ask_status(handle)))
 
 
 async def _snapshot(handle: WorkflowHandle[Any, Any], seen: _Seen) -> Snapshot:

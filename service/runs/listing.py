@@ -12,7 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from flowspec.values import Json, JsonObject
 from service.errors import InputWrong
 from service.runs.failures import mapped
-from service.runs.looking import flow_of, state_of
+from service.runs.looking import first_run_id, flow_of, state_of
 
 __all__ = ["STATUSES", "Listing", "RunFilter", "RunSummary", "list_runs", "visibility_query"]
 
@@ -110,7 +110,11 @@ async def _list_unregistered(client: Client, wanted: RunFilter, error: RPCError)
 
 def visibility_query(wanted: RunFilter, *, registered: bool = True) -> str:
     """The filter in Temporal's own language."""
-    terms = [f"TaskQueue = {_quoted(wanted.task_queue)}", f"WorkflowType != '{_CACHE_TYPE}'"]
+    terms = [
+        f"TaskQueue = {_quoted(wanted.task_queue)}",
+        f"WorkflowType != '{_CACHE_TYPE}'",
+        "ExecutionStatus != 'ContinuedAsNew'",  # the run it continues as stands for the whole
+    ]
     if wanted.flow:
         name = _quoted(wanted.flow)
         either = f"(FlowName = {name} OR WorkflowType = {name})"
@@ -147,7 +151,7 @@ def _summary(run: WorkflowExecution) -> RunSummary:
     told = run.typed_search_attributes.get(_FLOW_STATUS) if state == "running" else None
     return RunSummary(
         workflow_id=run.id,
-        run_id=run.run_id,
+        run_id=first_run_id(run),
         flow=flow_of(run),
         status=told or state,
         started=run.start_time,

@@ -11,6 +11,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import (
     Client,
+    WorkflowExecution,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowFailureError,
@@ -29,6 +30,7 @@ __all__ = [
     "ask_status",
     "describe",
     "events_of",
+    "first_run_id",
     "flow_of",
     "outcome_of",
     "pending_attempts",
@@ -65,12 +67,17 @@ def state_of(status: WorkflowExecutionStatus | None) -> RunState:
     return _STATES[status] if status is not None else "running"
 
 
-def flow_of(run: Any) -> str | None:
+def first_run_id(run: WorkflowExecution) -> str:
+    """A run keeps this id over all that it continues as; flows know it as `run.id`."""
+    return run.raw_info.first_run_id or run.run_id
+
+
+def flow_of(run: WorkflowExecution) -> str | None:
     """The flow of a listed or described run; None for a flow whose name is nowhere to be seen."""
     name = run.typed_search_attributes.get(_FLOW_NAME)
     if name is None and run.workflow_type != _INLINE_TYPE:
-        return str(run.workflow_type)
-    return str(name) if name else None
+        return run.workflow_type
+    return name
 
 
 async def ask_status(handle: Handle) -> RunView:
@@ -104,7 +111,7 @@ async def _ended(handle: Handle, flow: str | None, **ending: Any) -> RunOutcome:
     description = await handle.describe()
     return RunOutcome(
         workflow_id=handle.id,
-        run_id=description.run_id,
+        run_id=first_run_id(description),
         flow=flow or flow_of(description),
         **ending,
     )

@@ -139,7 +139,10 @@ def _profile() -> ClientConfigProfile:
     if file and not Path(file).exists():
         raise SettingsInvalid((f"TEMPORAL_CONFIG_FILE: there is no file {file!r}",))
     try:
-        return ClientConfigProfile.load()
+        # Like everywhere here, an empty variable is one that is not set.
+        return ClientConfigProfile.load(
+            override_env_vars={name: value for name, value in os.environ.items() if value}
+        )
     except Exception as error:  # the SDK's reader raises an exception type it does not export
         what = "TEMPORAL_PROFILE" if "Profile" in str(error) else "TEMPORAL_CONFIG_FILE"
         # The lines with a bar quote the file, which may hold an API key.

@@ -64,6 +64,14 @@ def test_a_variable_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.Monke
     assert (settings.address, settings.namespace) == ("b:2", "hr")
 
 
+def test_an_empty_variable_does_not_hide_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _config(tmp_path, monkeypatch, '[profile.default]\naddress = "a:1"\n')
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "")
+    assert load_temporal_settings().address == "a:1"
+
+
 def test_a_profile_is_taken_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _config(tmp_path, monkeypatch, '[profile.cloud]\naddress = "c:3"\napi_key = "k"\n')
     monkeypatch.setenv("TEMPORAL_PROFILE", "cloud")

@@ -28,6 +28,19 @@ def register(app: typer.Typer) -> None:
         "TEMPORAL_ADDRESS=temporal.example:7233 flowrunner worker",
         panel=_PANEL,
     )
+    command(app, version, "flowrunner version", panel=_PANEL)
+
+
+def version() -> None:
+    """Print the version of Flowrunner, of the Temporal SDK and of Python."""
+    import platform
+    from importlib.metadata import version as version_of
+
+    from service.cli.screen import print_text
+
+    print_text(f"flowrunner {version_of('flowrunner')}")
+    print_text(f"temporalio {version_of('temporalio')}")
+    print_text(f"Python {platform.python_version()}")
 
 
 def dev(
