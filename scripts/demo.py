@@ -76,7 +76,7 @@ def _demo() -> int:
     with tempfile.TemporaryDirectory(prefix="flowrunner-demo-") as folder, HttpService() as service:
         play(service, EXAMPLES / "tour" / "service.yaml")
         with _dev(Path(folder)) as env:
-            print("Running examples/tour.yaml; its approval is answered from here, too\n", flush=True)
+            print("Running examples/tour.yaml; it is approved from here, too\n", flush=True)
             code = _run(env, service.url)
         if code != 0:
             raise DemoFailed(f"the flow ended with exit code {code}")
