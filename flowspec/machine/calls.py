@@ -81,15 +81,15 @@ def _deferred(
     }
 
 
-def title_of(core: Core, frame: FrameState, item: ItemState, plan: NodePlan) -> str:
-    """The node's title for people; one that cannot be worked out must not stop the node."""
+def title_of(core: Core, frame: FrameState, item: ItemState | None, plan: NodePlan) -> str:
+    """The node's title for people; one that cannot be worked out is left away."""
     if "${" not in plan.title:
         return plan.title
     source = core.program.template(plan.id, "title", plan.title)
     try:
         value = source.evaluate(core.scope(frame, source, item=item, node=plan.id))
     except (ExpressionError, NeedsWorker):
-        return plan.id
+        return ""
     return str(value)[:200]
 
 

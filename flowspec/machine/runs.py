@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
+from flowspec.machine.calls import title_of
 from flowspec.machine.core import Core
 from flowspec.machine.frames import node_path
 from flowspec.machine.operations import Stop, make_error
@@ -81,7 +82,7 @@ class Runs:
             path=run.path,
             id=run.node,
             type=plan.type,
-            title=plan.title,
+            title=title_of(self._core, self._core.state.frames[run.frame], None, plan),
             state="running",
             started=self._core.now,
             **({"iteration": iteration} if iteration is not None else {}),

@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
 
 from hypothesis import strategies as st
 
@@ -25,7 +26,8 @@ ONS = (
     "always",
     "go",
 )
-JOINS = ("all", "all", "all", "any", "race", 1, 2)
+Join: TypeAlias = Literal["all", "any", "race"] | int
+JOINS: tuple[Join, ...] = ("all", "all", "all", "any", "race", 1, 2)
 
 
 @st.composite

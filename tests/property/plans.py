@@ -81,7 +81,8 @@ def _furnished(draw: st.DrawFn, graph: GraphPlan, prefix: str, depth: int) -> Gr
 
 
 def _edge(draw: st.DrawFn, edge: EdgePlan, prefix: str) -> EdgePlan:
-    when = None if edge.when is None else draw(st.sampled_from([True, False, "vars.count < 3"]))
+    conditions: list[str | bool] = [True, False, "vars.count < 3"]
+    when = None if edge.when is None else draw(st.sampled_from(conditions))
     return replace(edge, source=prefix + edge.source, target=prefix + edge.target, when=when)
 
 
