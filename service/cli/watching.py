@@ -30,7 +30,7 @@ async def watch(
 ) -> None:
     """Return when the run has ended. Ctrl-C ends the command and leaves the run going."""
     with _screen(handle.id, json=json) as show:
-        following = asyncio.create_task(follow(client, handle, show=show))
+        following = asyncio.create_task(follow(client, handle, show, views=not json))
         with _stopped_by_signal(following):
             await asyncio.wait({following})
     if following.cancelled():
@@ -54,7 +54,7 @@ def _screen(workflow_id: str, *, json: bool) -> Iterator[Callable[[Snapshot], No
     """A live tree on a terminal, lines elsewhere; with `--json` nothing but trouble."""
     console = stderr()
     if json:
-        yield _Lines(quiet=True)
+        yield _Lines()
     elif not console.is_terminal:
         note(f"following {workflow_id}; Ctrl-C stops following, not the run")
         yield _Lines()
@@ -64,16 +64,15 @@ def _screen(workflow_id: str, *, json: bool) -> Iterator[Callable[[Snapshot], No
 
 
 class _Lines:
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self) -> None:
         self._changes = ChangeLines(datetime.now(UTC))
-        self._quiet = quiet
         self._trouble: str | None = None
 
     def __call__(self, snapshot: Snapshot) -> None:
         if snapshot.trouble and snapshot.trouble != self._trouble:
             note(snapshot.trouble)
         self._trouble = snapshot.trouble
-        if snapshot.view and not self._quiet:
+        if snapshot.view:
             for line in self._changes.read(snapshot.view, datetime.now(UTC)):
                 note(line)
 
@@ -96,7 +95,7 @@ class _Tree:
         view, trouble = self._snapshot.view, self._snapshot.trouble
         parts: list[RenderableType] = []
         if view is None:
-            parts.append(Text(f"{self._workflow_id}: waiting for a worker", "dim"))
+            parts.append(Text(f"{self._workflow_id}: starting", "dim"))
         else:
             parts.append(tree(view, self._workflow_id, datetime.now(UTC)))
         if trouble:

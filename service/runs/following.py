@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
 
-from service.errors import NoWorker
+from service.errors import NoWorker, RequestRefused
 from service.runs.failures import mapped
-from service.runs.looking import ask_status, describe, pending_attempts, unclaimed_for
+from service.runs.looking import ask_status, describe, pending_attempts, unclaimed_since
 from service.runs.view import PendingAttempt, RunView, with_pending
 
 __all__ = ["Snapshot", "follow"]
@@ -36,26 +35,35 @@ class Snapshot:
 
 @dataclass(kw_only=True)
 class _Seen:
-    """What the history has told so far."""
+    """What has been seen so far."""
 
     news: asyncio.Event = field(default_factory=asyncio.Event)
     over: bool = False
     answered: bool = False
     worker_error: str | None = None
+    queued: dict[Hashable, float] = field(default_factory=dict)
+
+    def waiting_for(self, queued: Collection[Hashable], now: float) -> dict[Hashable, float]:
+        """For how long we have seen each wait, by our own clock: the server's may differ."""
+        self.queued = {key: self.queued.get(key, now) for key in queued}
+        return {key: now - since for key, since in self.queued.items()}
 
 
 async def follow(
     client: Client,
     handle: WorkflowHandle[Any, Any],
     show: Callable[[Snapshot], None],
+    *,
+    views: bool = True,
 ) -> None:
     """Call `show` whenever something has changed, until the run has ended.
 
-    Costs the run nothing but a query now and then. Cancelling it leaves the run alone.
+    Costs the run nothing but a query now and then, and not even that without `views`.
+    Cancelling it leaves the run alone.
     """
     seen = _Seen()
     watching = asyncio.create_task(_watch(client, handle, seen))
-    showing = asyncio.create_task(_show(handle, seen, show))
+    showing = asyncio.create_task(_show(handle, seen, show, views))
     try:
         done, _ = await asyncio.wait({watching, showing}, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -92,7 +100,10 @@ def _note(event: HistoryEvent, seen: _Seen) -> None:
 
 
 async def _show(
-    handle: WorkflowHandle[Any, Any], seen: _Seen, show: Callable[[Snapshot], None]
+    handle: WorkflowHandle[Any, Any],
+    seen: _Seen,
+    show: Callable[[Snapshot], None],
+    views: bool,
 ) -> None:
     while not seen.over:
         with suppress(TimeoutError):
@@ -101,44 +112,51 @@ async def _show(
                 await seen.news.wait()
         seen.news.clear()
         if not seen.over:
-            show(await _snapshot(handle, seen))
+            show(await _snapshot(handle, seen, views))
             await asyncio.sleep(_LEAST_PAUSE)
-    with suppress(NoWorker):
-        show(Snapshot(view=await ask_status(handle)))
+    if views:
+        show(Snapshot(view=await _ask(handle)))
 
 
-async def _snapshot(handle: WorkflowHandle[Any, Any], seen: _Seen) -> Snapshot:
+async def _ask(handle: WorkflowHandle[Any, Any]) -> RunView | None:
+    """None where nobody answers, or what answers is no run of a flow: following goes on."""
+    try:
+        return await ask_status(handle)
+    except (NoWorker, RequestRefused):
+        return None
+
+
+async def _snapshot(handle: WorkflowHandle[Any, Any], seen: _Seen, views: bool) -> Snapshot:
     """Attempts at an activity leave no event until it ends, so Temporal is asked as well."""
     description = await describe(handle)
-    now = datetime.now(UTC)
-    unclaimed = unclaimed_for(description, now) > _PATIENCE
-    view = None
-    if seen.answered and not unclaimed:
-        with suppress(NoWorker):
-            view = await ask_status(handle)
     pending = pending_attempts(description)
-    trouble = seen.worker_error and f"the worker cannot go on and tries again: {seen.worker_error}"
-    if unclaimed:
-        trouble = no_worker(description.task_queue)
-    return Snapshot(
-        view=with_pending(view, pending) if view else None,
-        trouble=trouble or _neglected(pending.values(), now),
+    trouble = _trouble(description, pending, seen)
+    view = None
+    if views and seen.answered and not (trouble and unclaimed_since(description)):
+        view = await _ask(handle)
+    return Snapshot(view=with_pending(view, pending) if view else None, trouble=trouble)
+
+
+def _trouble(
+    description: WorkflowExecutionDescription, pending: Mapping[str, PendingAttempt], seen: _Seen
+) -> str | None:
+    run = unclaimed_since(description)
+    nodes = [one for one in pending.values() if one.queued_at and one.attempt == 1]
+    waited = seen.waiting_for(
+        [run, *(one.path for one in nodes)], asyncio.get_running_loop().time()
     )
-
-
-def no_worker(task_queue: str) -> str:
+    if seen.worker_error:
+        return f"the worker cannot go on with this run and will try again: {seen.worker_error}"
+    if run is not None and waited[run] > _PATIENCE:
+        return (
+            f"no worker has taken this run up: none polls the task queue "
+            f"{description.task_queue!r}. "
+            "Start one with `flowrunner worker`, or everything with `flowrunner dev`."
+        )
+    late = next((one for one in nodes if waited[one.path] > _PATIENCE), None)
+    if late is None:
+        return None
     return (
-        f"no worker has taken this run up: none polls the task queue {task_queue!r}. "
-        "Start one with `flowrunner worker`, or everything with `flowrunner dev`."
+        f"no worker has taken up node {late.path!r} yet: none polls the task queue "
+        f"{late.task_queue!r}, or all are busy"
     )
-
-
-def _neglected(pending: Iterable[PendingAttempt], now: datetime) -> str | None:
-    for one in pending:
-        waited = (now - one.queued_at).total_seconds() if one.queued_at else 0.0
-        if waited > _PATIENCE:
-            return (
-                f"no worker has taken up node {one.path!r} for {waited:.0f} s: none polls the "
-                f"task queue {one.task_queue!r}, or all are busy"
-            )
-    return None

@@ -18,7 +18,7 @@ from temporalio.client import (
     WorkflowHandle,
 )
 from temporalio.common import SearchAttributeKey
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from service.errors import NoWorker
 from service.runs.failures import NO_WORKER_STATUSES, mapped, read_failure
@@ -35,7 +35,7 @@ __all__ = [
     "outcome_of",
     "pending_attempts",
     "state_of",
-    "unclaimed_for",
+    "unclaimed_since",
     "view_from_history",
 ]
 
@@ -137,14 +137,14 @@ def _pending(info: PendingActivityInfo) -> PendingAttempt:
     )
 
 
-def unclaimed_for(description: WorkflowExecutionDescription, now: datetime) -> float:
-    """Seconds for which the run has had work for a worker that none has taken up; else 0."""
+def unclaimed_since(description: WorkflowExecutionDescription) -> datetime | None:
+    """From when on the run has had work for a worker that none has taken up."""
     raw = description.raw_description
     task = raw.pending_workflow_task
     scheduled = PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
     if not raw.HasField("pending_workflow_task") or task.state != scheduled:
-        return 0.0
-    return max(0.0, (now - task.scheduled_time.ToDatetime(UTC)).total_seconds())
+        return None
+    return task.scheduled_time.ToDatetime(UTC)
 
 
 async def events_of(
@@ -154,7 +154,8 @@ async def events_of(
 
     With `follow` it goes on, into the runs it continues as, until the last one ends.
     """
-    chain = await _chain(client, handle)
+    with mapped(handle.id):
+        chain = await _chain(client, handle)
     while chain:
         part = client.get_workflow_handle(handle.id, run_id=chain.pop(0))
         last: HistoryEvent | None = None
@@ -172,16 +173,17 @@ def _continued_as(last: HistoryEvent) -> list[str]:
 
 
 async def _chain(client: Client, handle: Handle) -> list[str]:
-    run_id: str | None = (await describe(handle)).run_id
+    run_id: str | None = (await handle.describe()).run_id
     chain: list[str] = []
     while run_id:
         chain.insert(0, run_id)
         part = client.get_workflow_handle(handle.id, run_id=run_id)
         try:
             first = await anext(aiter(part.fetch_history_events(page_size=1)))
-        except RPCError:
-            # An earlier part that the server no longer keeps: what it has is all there is.
-            return chain[1:] or chain
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
+            return chain[1:]  # an earlier part that the server no longer keeps
         run_id = first.workflow_execution_started_event_attributes.continued_execution_run_id
     return chain
 

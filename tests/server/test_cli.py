@@ -316,6 +316,24 @@ def test_without_a_worker_following_says_so(own_product: Product) -> None:
     assert following.exit_code == 0
 
 
+def test_a_node_that_no_worker_takes_up_is_named(product: Product) -> None:
+    path = product.folder / "cli_elsewhere.yaml"
+    path.write_text(
+        """\
+flow: cli_elsewhere
+nodes:
+  far: {type: http.request, queue: nobody-polls-this, params: {url: "http://127.0.0.1:1/"}}
+""",
+        encoding="utf-8",
+    )
+    following = product.start_cli("run", str(path), "--id", "cli-elsewhere", "--json")
+    word = "node 'far' yet: none polls the task queue 'nobody-polls-this', or all are busy"
+    until(lambda: word in following.output(), what="a word about the node")
+    product.temporal("workflow", "terminate", "-w", "cli-elsewhere")
+    until(lambda: following.exit_code is not None, what="the end")
+    assert following.exit_code == 1
+
+
 @pytest.fixture
 def terminal() -> Iterator[tuple[int, int]]:
     ours, theirs = pty.openpty()
