@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -16,6 +17,7 @@ from service.cli.composition import Serve
 from service.cli.screen import note, print_text
 from service.client import connect
 from service.devserver import DevServer, DevServerOptions, dev_server
+from service.errors import DevServerFailed
 from service.settings import TemporalSettings, WorkerSettings
 
 __all__ = ["develop"]
@@ -31,15 +33,27 @@ async def develop(options: DevServerOptions, settings: WorkerSettings, serve: Se
             ended = asyncio.create_task(server.ended())
             ready = asyncio.create_task(_tell(options, settings, server))
             try:
-                await asyncio.wait({working, ended}, return_when=asyncio.FIRST_COMPLETED)
-                if ended.done():
-                    raise ended.result()
-                working.result()
+                await _until_over(working, ended, ready)
             finally:
                 for task in (ready, working, ended):
                     task.cancel()
                 await asyncio.gather(ready, working, ended, return_exceptions=True)
     note("stopped; what was running goes on at the next start")
+
+
+async def _until_over(
+    working: asyncio.Task[None],
+    ended: asyncio.Task[DevServerFailed],
+    ready: asyncio.Task[None],
+) -> None:
+    """Return when the worker has stopped; raise whatever else ends."""
+    left: set[asyncio.Task[Any]] = {working, ended, ready}
+    while working in left:
+        done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+        if ended in done:
+            raise ended.result()
+        for task in done:
+            task.result()
 
 
 @contextmanager
