@@ -73,7 +73,8 @@ def test_a_flows_problems_stand_alone_as_editors_read_them() -> None:
 def test_an_unforeseen_error_says_how_to_see_more() -> None:
     text = explain(ZeroDivisionError("division by zero"))[1]
     assert text == (
-        "flowrunner: an error that Flowrunner does not foresee: ZeroDivisionError: division by zero\n"
+        "flowrunner: an error that Flowrunner does not foresee: ZeroDivisionError: division by "
+        "zero\n"
         "Run the command again with --debug, or FLOWRUNNER_DEBUG=1, to see where it comes from."
     )
 
