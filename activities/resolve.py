@@ -8,10 +8,12 @@ from collections import OrderedDict
 from threading import Lock
 from typing import Any
 
+from pydantic_core import to_json
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.flows import FlowDirectory, FlowMissing, FlowUnreadable
+from activities.results import MAX_RESULT_BYTES
 from flowspec.catalogue import Catalogue
 from flowspec.check import Checked, check
 from flowspec.plan import dump_plan
@@ -67,10 +69,19 @@ class FlowResolver:
         except FlowUnreadable as error:
             return _invalid(str(error), (), None)
         checked = self._check(source, file)
+        what = f"flow {name!r}" if name is not None else "the flow"
         if checked.plan is None:
-            what = f"flow {name!r}" if name is not None else "the flow"
             return _invalid(_listing(what, checked.problems, file), checked.problems, file)
-        return {"plan": dump_plan(checked.plan), "search_attributes": self._search_attributes}
+        plan = dump_plan(checked.plan)
+        size = len(to_json(plan))
+        if size > MAX_RESULT_BYTES:
+            return _invalid(
+                f"{what} is too large: its plan measures {size:,} bytes and {MAX_RESULT_BYTES:,} "
+                "is the most; move parts of it into flows of their own",
+                (),
+                file,
+            )
+        return {"plan": plan, "search_attributes": self._search_attributes}
 
     def _check(self, source: str, file: str | None) -> Checked:
         names = self._flows.names()

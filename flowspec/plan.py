@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, cast
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
@@ -186,9 +186,33 @@ _ADAPTER = TypeAdapter(Plan)
 
 
 def dump_plan(plan: Plan) -> JsonObject:
-    """The plan as JSON; `load_plan` gives the same plan back."""
-    data: JsonObject = json.loads(json.dumps(asdict(plan)))
-    return data
+    """The plan as JSON; `load_plan` gives the same plan back.
+
+    What stands at its default is left out, so those defaults belong to the format and stay.
+    """
+    return {"format": plan.format, **_told(plan)}
+
+
+def _told(part: Any) -> JsonObject:
+    given = {each.name: getattr(part, each.name) for each in fields(part)}
+    return {
+        each.name: _number(given[each.name]) if "float" in each.type else _as_json(given[each.name])
+        for each in fields(part)
+        if each.default is MISSING or given[each.name] != each.default
+    }
+
+
+def _number(value: float | None) -> Json:
+    """One spelling: 60 and 60.0 are the same number and must give the same bytes."""
+    return int(value) if value is not None and value == int(value) else value
+
+
+def _as_json(value: object) -> Json:
+    if is_dataclass(value) and not isinstance(value, type):
+        return _told(value)
+    if isinstance(value, tuple):
+        return [_as_json(entry) for entry in value]
+    return cast(Json, value)
 
 
 def load_plan(data: Json) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
+from pydantic_core import to_json
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
@@ -21,6 +22,10 @@ from flowspec.machine import Finished, make_error
 from flowspec.values import Json, JsonObject
 
 __all__ = ["as_error", "run_failure"]
+
+_LONGEST_MESSAGE = 4_000
+_LARGEST_DETAIL = 256 * 1024
+"""Temporal refuses the end of a run whose failure is too large, again and again."""
 
 _TIMEOUTS = {
     TimeoutType.START_TO_CLOSE: "an attempt took longer than its attempt_timeout",
@@ -74,13 +79,17 @@ def run_failure(
     """The failure a run ends with: the failing node, the type, the message and the attempts."""
     error: dict[str, Any] = dict(finished.error or {})
     node = error.get("node")
-    message = str(error.get("message", "failed"))
+    message = str(error.get("message", "failed"))[:_LONGEST_MESSAGE]
     if node is not None:
         kind = f" ({node_type})" if node_type else ""
         tried = error.get("attempt", 1)
         after = f" after {tried} attempts" if isinstance(tried, int) and tried > 1 else ""
         message = f"node {node!r}{kind} failed{after}: {message}"
     detail = {**error, "attempts": attempts}
+    if len(to_json(detail)) > _LARGEST_DETAIL:
+        told = str(error.get("message", ""))[:_LONGEST_MESSAGE]
+        left_out = "left out, for they are too large"
+        detail = {**detail, "message": told, "details": left_out, "undo_failed": left_out}
     return ApplicationError(
-        message, detail, type=str(error.get("type", "Failed")), non_retryable=True
+        message, detail, type=str(error.get("type", "Failed"))[:200], non_retryable=True
     )

@@ -273,13 +273,14 @@ class FlowWorkflow:
         self._deliver(RESUME, None)
 
     def _deliver(self, name: str, value: Json) -> None:
-        if self._machine is None:
+        machine = self._machine
+        if machine is None:
             self._early.append((name, value))
         elif name == PAUSE:
-            self._machine.pause()
+            machine.pause()
         elif name == RESUME:
-            self._machine.resume()
-        elif not self._machine.signal(name, value):
+            machine.resume()
+        elif not self._guarded(lambda: machine.signal(name, value)):
             workflow.logger.warning("no node of this flow waits for signal %r", name)
         self._wake()
 
@@ -287,8 +288,9 @@ class FlowWorkflow:
     def complete(self, decision: dict[str, Any]) -> dict[str, Any]:
         """Decide an approval: `{node, action, data, by, comment}`."""
         self._check_decision(decision)
-        assert self._machine is not None
-        accepted = self._machine.complete(decision)
+        machine = self._machine
+        assert machine is not None
+        accepted = self._guarded(lambda: machine.complete(decision))
         self._wake()
         return accepted
 
@@ -298,7 +300,8 @@ class FlowWorkflow:
             raise _not_accepted("the run is only starting; try again in a moment")
         if not isinstance(decision, dict):
             raise _not_accepted("a decision is an object: {node, action, data, by, comment}")
-        objection = self._machine.objection(decision)
+        machine = self._machine
+        objection = self._guarded(lambda: machine.objection(decision))
         if objection is not None:
             raise _not_accepted(objection)
 

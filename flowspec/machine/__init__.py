@@ -226,7 +226,7 @@ class Machine:
                 value = program.template(f"label:{name}", "labels", raw).evaluate(scope)
             except (ExpressionError, NeedsWorker):
                 continue
-            labels[name] = str(value)
+            labels[name] = str(value)[:200]
         return labels
 
     def status(self, limit: int) -> JsonObject:

@@ -85,7 +85,10 @@ nodes:
   race: {type: noop, next: [fast, slow]}
   fast: {type: wait, params: {for: 10ms}, next: first}
   slow: {type: wait, params: {for: 1h}, next: first}
-  first: {type: fail, join: race, params: {type: Enough, message: "${default(nodes.call.error.type, 0)}"}}
+  first:
+    type: fail
+    join: race
+    params: {type: Enough, message: "${default(nodes.call.error.type, 0)}"}
 """
 
 WIDE = """\

@@ -308,3 +308,54 @@ output: ${sum(nodes.each.output)}
     handle = await runs.start(flow, id="wide-1")
     assert await handle.result() == sum(2 * n for n in range(2500))
     assert len((await handle.fetch_history()).events) < 60
+
+
+async def test_a_bug_in_the_interpreter_ends_the_run_instead_of_hanging(runs: Runs) -> None:
+    """A state no release ever wrote stands for whatever the interpreter cannot cope with."""
+    forged = {"plan": {"format": 1}, "state": {}, "search_attributes": False, "shown_status": ""}
+    plan = {
+        "format": 1,
+        "flow": "a",
+        "vars": {},
+        "labels": {},
+        "graph": {"nodes": [], "starts": []},
+    }
+    for continued, kind in (
+        (forged, "PlanInvalid"),
+        ({**forged, "plan": plan, "state": {"schedulers": {}, "nonsense": 1}}, "InterpreterError"),
+    ):
+        handle = await runs.client.start_workflow(
+            "flow",
+            {"flowrunner/continued": continued},
+            id=f"forged-{kind}",
+            task_queue=runs.product.task_queue,
+            execution_timeout=timedelta(seconds=30),
+        )
+        with pytest.raises(WorkflowFailureError) as caught:
+            await handle.result()
+        assert isinstance(caught.value.cause, ApplicationError)
+        assert caught.value.cause.type == kind
+
+
+async def test_a_failure_too_large_for_temporal_still_ends_the_run(runs: Runs) -> None:
+    flow = """\
+flow: loud
+input: {required: [text], properties: {text: {type: string}}}
+nodes: {cry: {type: fail, params: {message: "${input.text}", details: "${input.text}"}}}
+"""
+    failure = await runs.failure(flow, {"text": "x" * 1_000_000}, id="loud-1")
+    assert failure.type == "Failed"
+    assert len(failure.message) < 5_000
+    assert failure.details[0]["node"] == "cry"
+
+
+async def test_an_output_too_large_for_temporal_fails_the_run_with_its_size(runs: Runs) -> None:
+    flow = """\
+flow: heavy
+input: {required: [text], properties: {text: {type: string}}}
+nodes: {a: {type: noop}}
+output: ["${input.text}", "${input.text}"]
+"""
+    failure = await runs.failure(flow, {"text": "x" * 1_100_000}, id="heavy-1")
+    assert failure.type == "TooLarge"
+    assert "the flow's output measures 2,200," in failure.message

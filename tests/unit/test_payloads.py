@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from claimcheck.payloads import data_converter
-from flowspec.values import Json
 from hypothesis import given
 from hypothesis import strategies as st
 from temporalio.api.common.v1 import Payload
+
+from claimcheck.payloads import data_converter
+from flowspec.values import Json
 
 JSON = st.recursive(
     st.none()
