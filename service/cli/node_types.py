@@ -63,7 +63,7 @@ def _lines(node_type: NodeType) -> Iterator[str]:
 
 
 _TIERS = {
-    "inline": "in the interpreter itself: no event, no worker slot",
+    "inline": "in the interpreter itself: no activity, no worker slot",
     "local": "as a local activity: short and idempotent, one event",
     "remote": "as an activity on any worker",
 }

@@ -130,9 +130,9 @@ class WorkerSettings(EnvironmentSettings):
     max_concurrent_workflow_tasks: int = setting(
         "FLOWRUNNER_MAX_CONCURRENT_WORKFLOW_TASKS",
         "How many runs one worker moves forward at the same time.",
-        "a whole number of at least 1",
+        "a whole number of at least 2",
         default=40,
-        ge=1,
+        ge=2,
     )
     max_cached_workflows: int = setting(
         "FLOWRUNNER_MAX_CACHED_WORKFLOWS",

@@ -441,3 +441,11 @@ def test_an_input_that_is_kept_elsewhere_has_to_be_checked_by_a_worker() -> None
 
 def test_paths_are_written_as_expressions_spell_them() -> None:
     assert dotted(("input", "a", 0, "b c", "d")) == "input.a[0]['b c'].d"
+
+
+def test_a_bare_number_where_a_duration_belongs_is_told_to_take_a_unit() -> None:
+    schema: Json = {"properties": {"for": {"type": "string", "format": "duration-text"}}}
+    found = violations(schema, {"for": 10})[0]
+    assert found.message == (
+        "expected a duration such as 30s, 5m or 3d, found the number 10; write 10s"
+    )
