@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -175,16 +177,21 @@ def test_nothing_is_lost_when_a_run_continues_as_new(tmp_path: Path, cached: str
         product = Product(address=server.address, folder=tmp_path / "product")
         product.write_flow("long", LONG)
         product.start_worker(FLOWRUNNER_MAX_CACHED_WORKFLOWS=cached)
+        arguments = ("run", "long", "--id", "long-1", "--set", "rounds=30", "--json")
         try:
-            started = product.cli("start", "long", "--id", "long-1", "--set", "rounds=30")
-            assert started.returncode == 0, started.stderr
-            until(lambda: _segments(product) > 2, what="a few continuations")
-            product.cli("signal", "long-1", "late", "--data", '"kept"')
-            until(lambda: _rests(product), what="the end of the loop", seconds=60)
-            product.cli("approve", "long-1", "side", "--action", "approved", "--by", "ann")
-            result = product.cli_json("result", "long-1", "--json")
+            with ThreadPoolExecutor(1) as pool:
+                followed = pool.submit(product.cli, *arguments, seconds=100)
+                until(lambda: _segments(product) > 2, what="a few continuations")
+                product.cli("signal", "long-1", "late", "--data", '"kept"')
+                until(lambda: _rests(product), what="the end of the loop", seconds=60)
+                approve = ("approve", "long-1", "side", "--action", "approved", "--by", "ann")
+                assert product.cli(*approve).returncode == 0
+                result = json.loads(followed.result().stdout)
+            logged = product.cli("logs", "long-1").stdout
         finally:
             product.stop()
+    assert "each#30.2" in logged
+    assert "each#1.2" in logged or "each.2" in logged
     assert result["output"] == {"total": 90, "said": "again", "decided": "ann", "late": "kept"}
 
 
