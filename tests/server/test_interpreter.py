@@ -205,6 +205,7 @@ nodes:
 output: ${nodes.after.output.message}
 """
     handle = await runs.start(flow, id="pausable-1")
+    await runs.until(handle, lambda s: bool(s["waiting"]))
     await handle.signal("pause")
     await handle.signal("go", 1)
     await runs.until(
@@ -215,6 +216,21 @@ output: ${nodes.after.output.message}
     assert [node["id"] for node in status["nodes"]] == ["go"]
     await handle.signal("resume")
     assert await handle.result() == "hello"
+
+
+async def test_a_run_paused_before_its_first_node_starts_nothing(runs: Runs) -> None:
+    flow = "flow: early\nnodes: {a: {type: log, params: {message: hello}}}\n"
+    handle = await runs.client.start_workflow(
+        "flow",
+        {"flow": flow},
+        id="early-1",
+        task_queue=runs.product.task_queue,
+        start_signal="pause",
+    )
+    await runs.until(handle, lambda s: bool(s["paused"]))
+    assert (await runs.status(handle))["nodes"] == []
+    await handle.signal("resume")
+    await handle.result()
 
 
 async def test_signals_before_their_node_are_kept_in_order(runs: Runs) -> None:
