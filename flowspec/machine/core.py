@@ -243,7 +243,8 @@ class Core:
     def first_index(self, run: NodeRun) -> int:
         """What to add to an item's index: a shard counts on from the items before it."""
         shard = self.state.shard
-        return cast(int, shard["base"]) if shard is not None and "/" not in run.path else 0
+        outermost = self.state.frames[run.frame].owner is None
+        return cast(int, shard["base"]) if shard is not None and outermost else 0
 
     # -- what people see -----------------------------------------------------------------------
 

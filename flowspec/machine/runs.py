@@ -10,14 +10,13 @@ from flowspec.machine.core import Core
 from flowspec.machine.frames import node_path
 from flowspec.machine.operations import Stop, make_error
 from flowspec.machine.shards import Shards
-from flowspec.machine.state import FrameState, ItemState, NodeRun, Todo
+from flowspec.machine.state import SHOWN_FAILURES, FrameState, ItemState, NodeRun, Todo
 from flowspec.plan import ForeachPlan, NodePlan
 from flowspec.values import Json, JsonObject
 
 __all__ = ["Runs"]
 
 _TIMERLESS = ("set", "noop", "fail", "return")
-SHOWN_FAILURES = 100
 
 
 class Runs:
@@ -45,7 +44,7 @@ class Runs:
     def start(self, frame_path: str, node: str) -> None:
         frame = self._core.state.frames[frame_path]
         scheduler = self._core.schedulers[frame_path]
-        path = node_path(frame_path, node, scheduler.iterations(node))
+        path = self._path(frame_path, node)
         run = NodeRun(path=path, frame=frame_path, node=node, error=self._cause(frame, node))
         self._add(run, iteration=scheduler.iteration(node))
         when = self._core.plan_of(run).when
@@ -61,6 +60,13 @@ class Runs:
             then=["run.when", path],
             otherwise=["run.error", path],
         )
+
+    def _path(self, frame: str, node: str) -> str:
+        """A shard's node goes by the path it has in the run that the shard belongs to."""
+        shard = self._core.state.shard
+        if shard is not None and not frame:
+            return cast(str, shard["path"])
+        return node_path(frame, node, self._core.schedulers[frame].iterations(node))
 
     def start_undo(self, frame_path: str, done: JsonObject, error: JsonObject) -> None:
         node = cast(str, done["undo"])
@@ -220,8 +226,7 @@ class Runs:
     def cancel_node(self, frame: str, node: str) -> None:
         """Stop a node that is not wanted any more; one that has not started is skipped."""
         state = self._core.state
-        iterations = self._core.schedulers[frame].iterations(node)
-        run = state.runs.get(node_path(frame, node, iterations))
+        run = state.runs.get(self._path(frame, node))
         if run is not None:
             error = make_error("Cancelled", self._why(frame), node=run.path)
             self.end(run, {"outcome": "cancelled", "error": error})

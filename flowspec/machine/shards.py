@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from flowspec.expressions import scope_for
 from flowspec.machine.core import Core
 from flowspec.machine.operations import Child
-from flowspec.machine.state import NodeRun
+from flowspec.machine.state import SHOWN_FAILURES, NodeRun
 from flowspec.plan import GraphPlan, NodePlan, Plan, dump_plan
 from flowspec.values import Json, JsonObject
 
@@ -72,6 +72,7 @@ class Shards:
             scope["error"] = run.error
         return {
             "plan": dump_plan(self._plan(plan, run.tolerated - run.failures)),
+            "path": run.path,
             "items": items,
             "base": run.next,
             "scope": cast(JsonObject, scope_for(mentioned.references, scope)),
@@ -115,7 +116,7 @@ class Shards:
             details = cast(JsonObject, error["details"])
             run.failures += cast(int, details["count"])
             run.failed += cast("list[JsonObject]", details["failed"])
-            del run.failed[100:]
+            del run.failed[SHOWN_FAILURES:]
 
     def failed(self, path: str, error: JsonObject) -> None:
         run = self._core.state.runs.get(path)

@@ -12,7 +12,10 @@ from typing import Any, TypeAlias, cast
 
 from flowspec.values import Json, JsonObject
 
-__all__ = ["FrameState", "ItemState", "NodeRun", "RunState", "Todo", "Waiter"]
+__all__ = ["SHOWN_FAILURES", "FrameState", "ItemState", "NodeRun", "RunState", "Todo", "Waiter"]
+
+SHOWN_FAILURES = 100
+"""How many failed items of a `foreach` are told one by one; the rest are counted."""
 
 Todo: TypeAlias = list[Json]
 """A step still to be made: the name of a handler, then its arguments."""

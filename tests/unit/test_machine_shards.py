@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flowspec.machine import Child, Machine, Program
+from flowspec.machine import Call, Child, Machine, Program
 from flowspec.plan import Plan
 from flowspec.values import Json, JsonObject
 from tests.stage import Played, Way, every_way, fails, plan_of, play_plans
@@ -52,6 +52,22 @@ def test_many_items_are_worked_off_in_runs_of_their_own(way: Way) -> None:
     assert [child.id for child in children] == ["each~shard0", "each~shard1", "each~shard2"]
     assert sorted(played.calls[:-1]) == sorted(f"each.{n}" for n in range(10))
     assert sorted(played.messages[:-1]) == [str(n) for n in range(10)]
+
+
+@every_way
+def test_every_round_of_a_loop_performs_its_items_under_keys_of_their_own(way: Way) -> None:
+    text = """\
+flow: rounds
+nodes:
+  each: {type: log, foreach: [1, 2, 3, 4, 5], params: {message: "${iteration}"}, next: again}
+  again: {type: noop, next: [{to: each, when: iteration < 2}]}
+"""
+    played = play_sharded(text, way, {})
+    calls = [f"each#{n}.{i}" for n in (1, 2) for i in range(5)]
+    expected = sorted(call.replace("each#1.", "each.") for call in calls)
+    assert sorted(played.calls) == expected
+    keys = [str(call.argument["key"]) for call in played.operations if isinstance(call, Call)]
+    assert len(dict.fromkeys(keys)) == len(keys)
 
 
 @every_way
