@@ -252,4 +252,22 @@ nodes:
 """,
         remedy="Change the default, or what the schema demands of the value.",
     ),
+    ErrorCode(
+        code="FR217",
+        title="Required input that no run may give",
+        explanation=(
+            "A name under `required` that `properties` does not describe. What `properties` does "
+            "not describe is refused when a run starts (unless the schema says what may be "
+            "added), so no run could start at all."
+        ),
+        example="""\
+flow: hello
+input:
+  required: [nmae]
+  properties: {name: {type: string, default: world}}
+nodes:
+  start: {type: log, params: {message: "Hello ${input.name}"}}
+""",
+        remedy="Correct the name, or describe it under `properties`.",
+    ),
 )

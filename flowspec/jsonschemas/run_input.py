@@ -38,7 +38,32 @@ def input_schema_problems(schema: JsonObject) -> list[SchemaProblem]:
                 suggestion="object",
             )
         ]
-    return schema_problems(schema)
+    return schema_problems(schema) or _required_and_refused(schema)
+
+
+def _required_and_refused(schema: JsonObject) -> list[SchemaProblem]:
+    """Names that every run must give and that no run may give: mostly slips of the pen."""
+    required, known = schema.get("required"), _known_names(schema)
+    if not isinstance(required, list) or known is None or any(key in schema for key in _OPEN):
+        return []
+    return [
+        _refused(name, index, known)
+        for index, name in enumerate(required)
+        if isinstance(name, str) and name not in known
+    ]
+
+
+def _refused(name: str, index: int, properties: list[str]) -> SchemaProblem:
+    meant = nearest(name, properties)
+    advice = did_you_mean(meant) or f"; describe it: properties: {{{name}: {{}}}}"
+    return SchemaProblem(
+        code="FR217",
+        path=("required", index),
+        message=f"{name!r} is required, and `properties` does not describe it{advice}",
+        found=name,
+        expected=listed(properties) or None,
+        suggestion=meant,
+    )
 
 
 def check_input(schema: JsonObject | None, value: Json) -> tuple[Json, tuple[Problem, ...]]:

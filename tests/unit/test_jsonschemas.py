@@ -449,3 +449,16 @@ def test_a_bare_number_where_a_duration_belongs_is_told_to_take_a_unit() -> None
     assert found.message == (
         "expected a duration such as 30s, 5m or 3d, found the number 10; write 10s"
     )
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"required": ["a"], "additionalProperties": True},
+        {"required": ["a"], "patternProperties": {"^a": {}}},
+        {"required": ["a"], "allOf": [{"properties": {"a": {}}}]},
+        {"required": ["a"], "properties": {"a": {}}},
+    ],
+)
+def test_a_required_name_that_a_run_may_give_is_no_problem(schema: JsonObject) -> None:
+    assert input_schema_problems(schema) == []
