@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowspec.machine import Finished, Machine
+from flowspec.machine import Finished, Machine, Sleep
 from flowspec.plan import Plan, dump_plan, load_plan
 from flowspec.values import Json, JsonObject
 from tests.property.plans import child_plan, plans
@@ -129,3 +130,49 @@ def test_a_plan_is_the_same_after_json(plan: Plan) -> None:
     again = load_plan(dump_plan(plan))
     assert again == plan
     assert again.hash == plan.hash
+
+
+@dataclass(kw_only=True)
+class Moving(World):
+    """A world whose history grows too long at a given step: the run drains, then moves on."""
+
+    moment: int = 3
+    steps: int = 0
+    moves: int = 0
+
+    def _revived(self, machine: Machine) -> Machine:
+        if self.steps < self.moment or self.moves or not machine.may_move:
+            return machine
+        if any(not isinstance(operation, Sleep) for operation in self._open.values()):
+            return machine
+        self.moves += 1
+        self._open = {}
+        again = Machine.load(machine._core.program, json.loads(json.dumps(machine.dump())))
+        again.rearm()
+        return again
+
+    def _answer_one(self, machine: Machine) -> bool:
+        self.steps += 1
+        if self.steps == self.moment:
+            machine.drain()
+        return super()._answer_one(machine)
+
+
+@settings(max_examples=200)
+@given(plans(), SEEDS, st.integers(1, 6))
+def test_a_run_that_drains_comes_to_where_it_can_move_and_then_to_its_end(
+    plan: Plan, seed: int, moment: int
+) -> None:
+    world = Moving(
+        plans={"parent": plan, "child": child_plan()},
+        handlers={
+            "call": _handler(seed),
+            "flowrunner.cache.get": lambda _: {"hit": False},
+            "flowrunner.cache.put": lambda _: None,
+        },
+        decide=_decide(seed),
+        seed=seed,
+        moment=moment,
+    )
+    finished = world.run("parent")
+    assert (finished.status == "completed") == (finished.error is None)
