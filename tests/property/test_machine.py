@@ -60,7 +60,8 @@ def _answer_a_wait(machine: Machine, wanted: Callable[[str], bool]) -> bool:
 
 def _resume(machine: Machine) -> bool:
     paused = bool(machine.status(1)["paused"])
-    machine.resume()
+    if paused:
+        machine.resume()
     return paused
 
 
@@ -149,6 +150,7 @@ class Moving(World):
         self._open = {}
         again = Machine.load(machine._core.program, json.loads(json.dumps(machine.dump())))
         again.rearm()
+        assert again.status(1)["paused"] or not again._core.state.held, "left behind by the move"
         return again
 
     def _answer_one(self, machine: Machine) -> bool:
