@@ -86,7 +86,7 @@ class FlowWorkflow:
                     *error.cause.details,
                     type=error.cause.type,
                     non_retryable=True,
-                ) from error
+                ) from None  # the user's mistake, told whole: no stack of ours beside it
             raise
         self._attributes = bool(resolved["search_attributes"])
         self._plan_json = resolved["plan"]

@@ -90,6 +90,7 @@ def _welcome(options: DevServerOptions, settings: WorkerSettings, server: DevSer
     flows = settings.flows_dir
     names = sorted(path.stem for path in flows.glob("*.y*ml")) if flows.is_dir() else []
     known = ", ".join(names) if names else "none yet"
+    first = "hello" if "hello" in names else next(iter(names), "FILE.yaml")
     elsewhere = server.address.rpartition(":")[2] != "7233"
     lines = [
         "Flowrunner is ready.",
@@ -99,7 +100,7 @@ def _welcome(options: DevServerOptions, settings: WorkerSettings, server: DevSer
         f"  Data       {options.data_dir}/",
         "In another terminal:",
         *([f"  export TEMPORAL_ADDRESS={server.address}"] if elsewhere else []),
-        f"  flowrunner run {names[0] if names else 'FILE.yaml'}",
+        f"  flowrunner run {first}",
         "  flowrunner list",
         "Ctrl-C stops both; runs go on at the next start.",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from service.runs.view import NodeView, RunView, WaitView
 if TYPE_CHECKING:
     from rich.tree import Tree
 
-__all__ = ["ChangeLines", "seconds", "tree", "view_lines"]
+__all__ = ["ChangeLines", "fitting", "seconds", "tree", "view_lines"]
 
 _MARKS = {
     "running": ("●", "cyan"),
@@ -75,6 +76,20 @@ def tree(view: RunView, title: str, now: datetime) -> Tree:
     if view.truncated:
         root.add(Text(f"and {view.truncated} more", "dim"))
     return root
+
+
+_DONE = ("success", "skipped")
+
+
+def fitting(view: RunView, rows: int) -> RunView:
+    """The view with at most so many nodes: those that are simply done give way, oldest first."""
+    surplus = len(view.nodes) - max(rows, 1)
+    if surplus <= 0:
+        return view
+    done = [node.path for node in view.nodes if node.state in _DONE]
+    left_out = dict.fromkeys(done[:surplus])
+    nodes = tuple(node for node in view.nodes if node.path not in left_out)
+    return replace(view, nodes=nodes, truncated=view.truncated + len(left_out))
 
 
 def view_lines(view: RunView, now: datetime) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,9 +14,10 @@ from temporalio.client import Client, WorkflowHandle
 
 from service.cli.ending import print_detached
 from service.cli.exits import Ending, ExitCode
-from service.cli.progress import ChangeLines, tree
+from service.cli.progress import ChangeLines, fitting, tree
 from service.cli.screen import note, stderr
 from service.runs.following import Snapshot, follow
+from service.runs.view import RunView
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -63,6 +65,10 @@ def _screen(workflow_id: str, *, json: bool) -> Iterator[Callable[[Snapshot], No
             yield show
 
 
+_OPEN = ("running", "waiting", "paused", "failing", "cancelling")
+_OTHER_ROWS = 4
+
+
 class _Lines:
     def __init__(self) -> None:
         self._changes = ChangeLines(datetime.now(UTC))
@@ -88,6 +94,12 @@ class _Tree:
         view = snapshot.view or self._snapshot.view
         self._snapshot = Snapshot(view=view, trouble=snapshot.trouble)
 
+    @staticmethod
+    def _fitted(view: RunView) -> RunView:
+        """As much as the terminal has room for while it runs, and all of it at the end."""
+        rows = shutil.get_terminal_size().lines - _OTHER_ROWS
+        return fitting(view, rows) if view.status in _OPEN else view
+
     def __rich__(self) -> RenderableType:
         from rich.console import Group
         from rich.text import Text
@@ -97,7 +109,7 @@ class _Tree:
         if view is None:
             parts.append(Text(f"{self._workflow_id}: starting", "dim"))
         else:
-            parts.append(tree(view, self._workflow_id, datetime.now(UTC)))
+            parts.append(tree(self._fitted(view), self._workflow_id, datetime.now(UTC)))
         if trouble:
             parts.append(Text(trouble, "yellow"))
         return Group(*parts)

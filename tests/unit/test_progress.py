@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from service.cli.progress import ChangeLines, seconds, tree, view_lines
-from service.runs.view import PendingAttempt, RunView, read_view, with_pending
+from service.cli.progress import ChangeLines, fitting, seconds, tree, view_lines
+from service.runs.view import NodeView, PendingAttempt, RunView, read_view, with_pending
 
 START = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC)
 
@@ -206,3 +206,14 @@ def test_an_answer_of_a_newer_version_is_read_as_far_as_it_is_known() -> None:
 def test_a_run_that_only_starts_has_nothing_to_show() -> None:
     view = read_view({"status": "starting", "nodes": [], "waiting": [], "paused": False})
     assert view_lines(view, START) == []
+
+
+def test_where_there_is_no_room_the_nodes_that_are_done_give_way() -> None:
+    done = tuple(NodeView(path=f"n{number}", state="success") for number in range(40))
+    failed = NodeView(path="bad", state="failure")
+    asked = NodeView(path="ask", state="running")
+    view = RunView(status="waiting", nodes=(failed, *done, asked))
+    shown = fitting(view, 10)
+    assert [node.path for node in shown.nodes] == ["bad", *(f"n{n}" for n in range(32, 40)), "ask"]
+    assert shown.truncated == 32
+    assert fitting(view, 42) == view
