@@ -83,7 +83,7 @@ class Names:
         schema = self._flow.input
         if schema is None:
             message = "the flow declares no input; add `input` with this under `properties`"
-            self._note("FR404", read, message, found=dotted(read.keys))
+            self._notes.of_read("FR404", read, message, found=dotted(read.keys))
             return
         found = lack(schema, read.keys[1:])
         if found is None:
@@ -94,14 +94,16 @@ class Names:
         if found.kind == "unknown" or (name not in found.choices and meant is not None):
             advice = did_you_mean(meant) or "; add it to `properties` of `input`"
             message = f"{parent} has no {name!r}{advice}"
-            self._note("FR404", read, message, found=name, suggestion=meant)
+            self._notes.of_read("FR404", read, message, found=name, suggestion=meant)
         elif not read.has_guard(path):
             spelled = dotted(path)
             message = (
                 f"{spelled} may be absent: it is not required and has no default; add it to "
                 f"`required`, or write default({spelled}, …)"
             )
-            self._note("FR405", read, message, found=spelled, suggestion=f"default({spelled}, …)")
+            self._notes.of_read(
+                "FR405", read, message, found=spelled, suggestion=f"default({spelled}, …)"
+            )
 
     def _variable(self, read: Read) -> None:
         if len(read.keys) < 2 or self._damage.hides("vars"):
@@ -111,7 +113,7 @@ class Names:
             meant = nearest(name, self._flow.vars)
             advice = did_you_mean(meant) or "; add it to `vars` with its first value"
             message = f"there is no variable {name!r}{advice}"
-            self._note("FR406", read, message, found=name, suggestion=meant)
+            self._notes.of_read("FR406", read, message, found=name, suggestion=meant)
 
     def _error(self, read: Read) -> None:
         if read.site.reader.error == "maybe" and not read.has_guard(("error",)):
@@ -121,7 +123,7 @@ class Names:
                 f"write default({spelled}, …), or ask has(error)"
             )
             suggestion = f"default({spelled}, …)"
-            self._note("FR413", read, message, found=spelled, suggestion=suggestion)
+            self._notes.of_read("FR413", read, message, found=spelled, suggestion=suggestion)
             return
         self._field(read, _ERROR, "an error")
 
@@ -132,12 +134,12 @@ class Names:
         meant = nearest(name, fields)
         message = f"{what} has {listed(fields, 'and')}, not {name!r}{did_you_mean(meant)}"
         expected = listed(fields)
-        self._note("FR408", read, message, found=name, expected=expected, suggestion=meant)
+        self._notes.of_read("FR408", read, message, found=name, expected=expected, suggestion=meant)
 
     # -- names that are not there ----------------------------------------------------------------
 
     def _not_here(self, read: Read) -> None:
-        self._note("FR403", read, self._why_not_here(read), found=read.root)
+        self._notes.of_read("FR403", read, self._why_not_here(read), found=read.root)
 
     def _why_not_here(self, read: Read) -> str:
         root, reader = read.root, read.site.reader
@@ -169,24 +171,4 @@ class Names:
             advice = f"; {root} is a function: {FUNCTIONS[root].signature}"
         message = f"{root!r} means nothing here{advice}"
         expected = listed(names)
-        self._note("FR402", read, message, found=root, expected=expected, suggestion=meant)
-
-    def _note(
-        self,
-        code: str,
-        read: Read,
-        message: str,
-        *,
-        found: str | None = None,
-        expected: str | None = None,
-        suggestion: str | None = None,
-    ) -> None:
-        self._notes.add(
-            code,
-            read.path,
-            message,
-            span=read.span,
-            found=found,
-            expected=expected,
-            suggestion=suggestion,
-        )
+        self._notes.of_read("FR402", read, message, found=root, expected=expected, suggestion=meant)

@@ -32,7 +32,7 @@ class NodeReads:
     def check(self, read: Read) -> None:
         if len(read.keys) < 2:
             message = "which node is read has to be written out, such as nodes.fetch.output"
-            self._note("FR412", read, message, found="nodes")
+            self._notes.of_read("FR412", read, message, found="nodes")
             return
         name = str(read.keys[1])
         home = self._outline.home.get(name)
@@ -40,7 +40,7 @@ class NodeReads:
             visible = [n for section, _ in read.site.reader.views for n in section.graph.nodes]
             meant = nearest(name, visible)
             message = f"there is no node {name!r}{did_you_mean(meant)}"
-            self._note("FR407", read, message, found=name, suggestion=meant)
+            self._notes.of_read("FR407", read, message, found=name, suggestion=meant)
             return
         views = [view for section, view in read.site.reader.views if section is home]
         if not views:
@@ -61,7 +61,9 @@ class NodeReads:
             f"{name!r} is inside the block {block.id!r}; hand the value out under `output` of the "
             f"block and read nodes.{block.id}.output"
         )
-        self._note("FR411", read, message, found=name, suggestion=f"nodes.{block.id}.output")
+        self._notes.of_read(
+            "FR411", read, message, found=name, suggestion=f"nodes.{block.id}.output"
+        )
 
     def _field(self, read: Read, node: Node) -> bool:
         """Whether the read names one of the things that a node has."""
@@ -69,7 +71,9 @@ class NodeReads:
             if read.guarded:
                 return False
             message = f"a node is not read as a whole; write nodes.{node.id}.output"
-            self._note("FR408", read, message, found=dotted(read.keys), expected=listed(_FIELDS))
+            self._notes.of_read(
+                "FR408", read, message, found=dotted(read.keys), expected=listed(_FIELDS)
+            )
             return False
         field = str(read.keys[2])
         if field in _FIELDS:
@@ -78,20 +82,22 @@ class NodeReads:
         advice = did_you_mean(meant) or f"; a node's own result is nodes.{node.id}.output.{field}"
         message = f"a node has {listed(_FIELDS, 'and')}, not {field!r}{advice}"
         expected = listed(_FIELDS)
-        self._note("FR408", read, message, found=field, expected=expected, suggestion=meant)
+        self._notes.of_read(
+            "FR408", read, message, found=field, expected=expected, suggestion=meant
+        )
         return False
 
     def _order(self, read: Read, node: Node, home: Section, view: View) -> bool:
         """Whether the node can have run, and is there or guarded."""
         reader, field = read.site.reader, str(read.keys[2])
         if not view.possibly_ended(node.id) and not (reader.repeated and node.id == reader.node):
-            self._note("FR410", read, self._too_early(read, node, home), found=node.id)
+            self._notes.of_read("FR410", read, self._too_early(read, node, home), found=node.id)
             return False
         if self._is_sure(read, node, view, field) or read.has_guard(read.keys[:3]):
             return True
         path = dotted(read.keys[:3])
         message = f"{self._may_lack(node, field)}; write default({path}, …), or ask has({path})"
-        self._note("FR409", read, message, found=path, suggestion=f"default({path}, …)")
+        self._notes.of_read("FR409", read, message, found=path, suggestion=f"default({path}, …)")
         return False
 
     def _is_sure(self, read: Read, node: Node, view: View, field: str) -> bool:
@@ -151,7 +157,7 @@ class NodeReads:
                     f"the output of {node.id!r} is a list, for it has a `foreach`; read a place "
                     f"of it, such as nodes.{node.id}.output[0].{keys[0]}"
                 )
-                self._note("FR408", read, message, found=str(keys[0]))
+                self._notes.of_read("FR408", read, message, found=str(keys[0]))
             return
         schema = self._output_schema(node)
         found = lack(schema, keys) if schema is not None and schema.get("properties") else None
@@ -162,33 +168,13 @@ class NodeReads:
         known = did_you_mean(meant) or f"; it has {listed(found.choices, 'and')}"
         whole = dotted((*read.keys[:3], *found.path[:-1]))
         message = f"{whole} has no {name!r}{known}"
-        self._note("FR408", read, message, found=name, suggestion=meant)
+        self._notes.of_read("FR408", read, message, found=name, suggestion=meant)
 
     def _output_schema(self, node: Node) -> JsonObject | None:
         if node.type == "block":
             return _of_literal(node)
         node_type = self._catalogue.get(node.type)
         return node_type.output_schema if node_type is not None else None
-
-    def _note(
-        self,
-        code: str,
-        read: Read,
-        message: str,
-        *,
-        found: str | None = None,
-        expected: str | None = None,
-        suggestion: str | None = None,
-    ) -> None:
-        self._notes.add(
-            code,
-            read.path,
-            message,
-            span=read.span,
-            found=found,
-            expected=expected,
-            suggestion=suggestion,
-        )
 
 
 def _of_literal(node: Node) -> JsonObject | None:

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from flowspec.problems import Mark, Path, Problem, Severity
 from flowspec.source import Source
 from flowspec.values import Json
 
-__all__ = ["Notes", "Span"]
+__all__ = ["Notes", "Placed", "Span"]
 
 Span: TypeAlias = tuple[int, int]
 """A part of a text value: where it begins and how long it is, in characters."""
 
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _LONGEST_WORD = 40
+
+
+class Placed(Protocol):
+    """Something that stands at a part of a text value."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def span(self) -> Span: ...
 
 
 class Notes:
@@ -61,6 +71,27 @@ class Notes:
             severity=severity,
         )
         self._problems.setdefault(problem)
+
+    def of_read(
+        self,
+        code: str,
+        read: Placed,
+        message: str,
+        *,
+        found: str | None = None,
+        expected: str | None = None,
+        suggestion: str | None = None,
+    ) -> None:
+        """Note a problem with a name that an expression mentions."""
+        self.add(
+            code,
+            read.path,
+            message,
+            span=read.span,
+            found=found,
+            expected=expected,
+            suggestion=suggestion,
+        )
 
     def line_of(self, path: Path) -> int:
         return self.source.locate_key(path).line
