@@ -1,0 +1,130 @@
+"""A claim: what travels instead of a value that is in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+from claimcheck.errors import ClaimInvalid
+from claimcheck.keys import BlobKey
+
+__all__ = ["JSON_METADATA", "Claim", "Step"]
+
+Step: TypeAlias = str | int | tuple[int, int]
+"""A step into a JSON value: a name, a position, or the positions from one up to another."""
+
+JSON_METADATA: Final[Mapping[str, str]] = {"encoding": "json/plain"}
+
+_VERSION = 1
+_FIELDS = {"claim", "key", "size", "metadata", "at"}
+_MOST_STEPS = 100
+_MOST_METADATA = 100
+
+
+class Claim:
+    """A value in the store, or a part of one.
+
+    `size` is that of the whole value in bytes. `metadata` is that of the payload the bytes are
+    of: how they are to be read. `at` leads to the part of a JSON value. Claims are values:
+    equal if they stand for the same, never changed. (A plain class, for JSON writers take a
+    dataclass for an object.)
+    """
+
+    __slots__ = ("at", "key", "metadata", "size")
+
+    key: str
+    size: int
+    metadata: Mapping[str, str]
+    at: tuple[Step, ...]
+
+    def __init__(
+        self,
+        *,
+        key: str,
+        size: int,
+        metadata: Mapping[str, str] = JSON_METADATA,
+        at: tuple[Step, ...] = (),
+    ) -> None:
+        for name, value in (("key", key), ("size", size), ("metadata", metadata), ("at", at)):
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a claim is never changed: {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Claim) and self.as_json() == other.as_json()
+
+    def __hash__(self) -> int:
+        return hash((self.key, self.at))
+
+    def __repr__(self) -> str:
+        return f"Claim({self.key!r}, {self.size} bytes{f', at {self.at}' if self.at else ''})"
+
+    @property
+    def encoding(self) -> str:
+        return self.metadata.get("encoding", "")
+
+    @property
+    def is_json(self) -> bool:
+        return self.encoding == "json/plain"
+
+    def inside(self, *steps: Step) -> Claim:
+        """The claim for a part of this one's value."""
+        return type(self)(
+            key=self.key, size=self.size, metadata=self.metadata, at=(*self.at, *steps)
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Version 1 of how a claim is written: a contract."""
+        written: dict[str, Any] = {"claim": _VERSION, "key": self.key, "size": self.size}
+        if dict(self.metadata) != JSON_METADATA:
+            written["metadata"] = dict(self.metadata)
+        if self.at:
+            written["at"] = [list(step) if isinstance(step, tuple) else step for step in self.at]
+        return written
+
+    @classmethod
+    def from_json(cls, written: object) -> Claim:
+        """Read what anybody may have written; raises `ClaimInvalid`."""
+        if not isinstance(written, dict) or not set(written) <= _FIELDS:
+            raise ClaimInvalid("what stands for a claim is none")
+        if type(written.get("claim")) is not int or written["claim"] != _VERSION:
+            raise ClaimInvalid(
+                f"a claim of version {str(written.get('claim'))[:20]!r} cannot be read here; "
+                "was it written by a newer release?"
+            )
+        key, size = written.get("key"), written.get("size")
+        if not isinstance(key, str) or type(size) is not int or size < 0:
+            raise ClaimInvalid("a claim needs a key and a size")
+        if BlobKey.parse(key).holder is not None:
+            raise ClaimInvalid("a claim names a note, not a blob")
+        return cls(
+            key=key,
+            size=size,
+            metadata=_metadata(written.get("metadata", dict(JSON_METADATA))),
+            at=_steps(written.get("at", [])),
+        )
+
+
+def _metadata(written: object) -> dict[str, str]:
+    if (
+        not isinstance(written, dict)
+        or len(written) > _MOST_METADATA
+        or not all(isinstance(k, str) and isinstance(v, str) for k, v in written.items())
+    ):
+        raise ClaimInvalid("the metadata of a claim are texts under names")
+    return dict(written)
+
+
+def _steps(written: object) -> tuple[Step, ...]:
+    if not isinstance(written, list) or len(written) > _MOST_STEPS:
+        raise ClaimInvalid(f"a claim leads to a part by at most {_MOST_STEPS} steps")
+    return tuple(_step(step) for step in written)
+
+
+def _step(step: object) -> Step:
+    if isinstance(step, str) or (type(step) is int and step >= 0):
+        return step
+    if isinstance(step, list) and len(step) == 2 and all(type(n) is int and n >= 0 for n in step):
+        return (step[0], step[1])
+    raise ClaimInvalid(f"{str(step)[:50]!r} is no step into a value")
