@@ -9,6 +9,7 @@ __all__ = [
     "ClaimCheckError",
     "ClaimInvalid",
     "KeyUnknown",
+    "SealBroken",
     "StoreFull",
     "StoreRefused",
     "StoreUnavailable",
@@ -55,6 +56,10 @@ class BlobTooLarge(ClaimCheckError):
 
 class ClaimInvalid(ClaimCheckError):
     """The claim is not one of ours, or not for this namespace; nothing was read for it."""
+
+
+class SealBroken(ClaimCheckError):
+    """An encrypted payload is not what was encrypted, or stands where it was not meant to."""
 
 
 class KeyUnknown(ClaimCheckError):
