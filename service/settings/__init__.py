@@ -10,7 +10,9 @@ from collections.abc import Iterator
 
 from pydantic.fields import FieldInfo
 
+from service.settings.claimcheck import ClaimCheckSettings, CodecServerSettings
 from service.settings.environment import (
+    PREFIXES,
     SECRET_PREFIX,
     EnvironmentSettings,
     SettingsInvalid,
@@ -28,15 +30,20 @@ from service.settings.worker import Address, DevServerSettings, WorkerSettings
 
 __all__ = [
     "DEBUG_VARIABLE",
+    "PREFIXES",
     "SECRET_PREFIX",
     "TEMPORAL_VARIABLES",
     "Address",
+    "ClaimCheckSettings",
+    "CodecServerSettings",
     "DevServerSettings",
     "SettingsInvalid",
     "TemporalSettings",
     "TemporalVariable",
     "TlsSettings",
     "WorkerSettings",
+    "load_claim_check_settings",
+    "load_codec_server_settings",
     "load_dev_server_settings",
     "load_temporal_settings",
     "load_worker_settings",
@@ -45,12 +52,27 @@ __all__ = [
 
 DEBUG_VARIABLE = "FLOWRUNNER_DEBUG"
 
-_CLASSES: tuple[type[EnvironmentSettings], ...] = (WorkerSettings, DevServerSettings)
+_CLASSES: tuple[type[EnvironmentSettings], ...] = (
+    WorkerSettings,
+    ClaimCheckSettings,
+    CodecServerSettings,
+    DevServerSettings,
+)
 
 
 def load_worker_settings() -> WorkerSettings:
     """Raises `SettingsInvalid`."""
     return load(WorkerSettings, _known())
+
+
+def load_claim_check_settings() -> ClaimCheckSettings:
+    """Raises `SettingsInvalid`."""
+    return load(ClaimCheckSettings, _known())
+
+
+def load_codec_server_settings() -> CodecServerSettings:
+    """Raises `SettingsInvalid`."""
+    return load(CodecServerSettings, _known())
 
 
 def load_dev_server_settings() -> DevServerSettings:

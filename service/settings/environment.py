@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.errors import InputWrong
+from service.settings.sizes import nearest_size
 
 __all__ = [
+    "PREFIXES",
     "SECRET_PREFIX",
     "EnvironmentSettings",
     "SettingsInvalid",
+    "ValueRefused",
     "load",
     "setting",
     "unknown_variables",
 ]
 
-PREFIX = "FLOWRUNNER_"
+PREFIXES = ("FLOWRUNNER_", "BLOB_STORAGE_", "CLAIM_CHECK_")
+"""What begins with one of these is ours: if we do not know it, it is misspelt."""
 SECRET_PREFIX = "FLOWRUNNER_SECRET_"
 
 _SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -38,6 +42,10 @@ class SettingsInvalid(InputWrong):
         self.problems = problems
 
 
+class ValueRefused(ValueError):
+    """Raised by a field's validator: the text is told instead of the value that was found."""
+
+
 class EnvironmentSettings(BaseSettings):
     """Read from the environment, or given by field name; never from a file."""
 
@@ -47,7 +55,26 @@ class EnvironmentSettings(BaseSettings):
         env_ignore_empty=True,
         populate_by_name=True,
         extra="forbid",
+        hide_input_in_errors=True,  # it may be a secret
     )
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, object]) -> Iterable[str]:
+        """A line for each variable that does not fit the others; `given` holds those set, by
+        name, as text or as it was read."""
+        del given
+        return ()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        fields = type(self).model_fields
+        set_ = {
+            str(fields[one].validation_alias): getattr(self, one) for one in self.model_fields_set
+        }
+        given = {name: value for name, value in set_.items() if value is not None}
+        if problems := tuple(self.contradictions(given)):
+            raise ValueError("\n".join(problems))
+        return self
 
 
 def setting(variable: str, description: str, expected: str, **field: Any) -> Any:
@@ -73,13 +100,21 @@ def load(settings: type[_Settings], known: Collection[str]) -> _Settings:
     try:
         loaded = settings()
     except ValidationError as error:
-        fields = {field.validation_alias: field for field in settings.model_fields.values()}
-        names = dict.fromkeys(str(found["loc"][0]) for found in error.errors())
-        bad = tuple(_bad(name, fields[name]) for name in names)
-        raise SettingsInvalid(bad + problems) from error
+        raise SettingsInvalid((*_bad_fields(settings, error), *problems)) from error
     if problems:
         raise SettingsInvalid(problems)
     return loaded
+
+
+def _bad_fields(settings: type[EnvironmentSettings], error: ValidationError) -> list[str]:
+    """The variables that are wrong by themselves, then those that do not fit the others."""
+    fields = {str(field.validation_alias): field for field in settings.model_fields.values()}
+    # What the model says as a whole has no place; it is asked again, for it says nothing while
+    # a field is bad.
+    found = {str(one["loc"][0]): one.get("ctx", {}) for one in error.errors() if one["loc"]}
+    bad = [_bad(name, fields[name], ctx.get("error")) for name, ctx in found.items()]
+    given = {name: value for name in fields if (value := os.environ.get(name))}
+    return [*bad, *settings.contradictions(given)]
 
 
 def unknown_variables(known: Collection[str]) -> tuple[str, ...]:
@@ -87,7 +122,7 @@ def unknown_variables(known: Collection[str]) -> tuple[str, ...]:
 
     Its value is left out: it may be a secret under a misspelt name.
     """
-    names = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    names = sorted(name for name in os.environ if name.startswith(PREFIXES) and name not in known)
     return tuple(problem for name in names if (problem := _unknown(name, list(known))))
 
 
@@ -99,21 +134,25 @@ def _unknown(name: str, known: list[str]) -> str | None:
             f"{name}: no flow can name this secret; expected {SECRET_PREFIX} and then capital "
             f"letters, digits and underscores, for example {SECRET_PREFIX}HR_TOKEN"
         )
-    near = _nearest(name.removeprefix(PREFIX), known)
-    hint = f"did you mean {near}?" if near else f"the names known are {', '.join(known)}"
+    prefix = next(one for one in PREFIXES if name.startswith(one))
+    near = _nearest(name.removeprefix(prefix), prefix, known)
+    names = ", ".join(one for one in known if one.startswith(prefix))
+    hint = f"did you mean {near}?" if near else f"the names known are {names}"
     return f"{name}: there is no such setting; {hint}"
 
 
-def _nearest(bare: str, known: list[str]) -> str | None:
+def _nearest(bare: str, prefix: str, known: list[str]) -> str | None:
     """Compared without the prefix, which would make all of them alike."""
-    names = {one.removeprefix(PREFIX): one for one in [*known, f"{SECRET_PREFIX}NAME"]}
-    found = get_close_matches(bare, list(names), n=1, cutoff=0.75)
-    if found:
-        return names[found[0]]
-    return bare if bare.startswith("TEMPORAL_") else None
+    if bare.startswith("TEMPORAL_"):
+        return bare
+    names = {one.removeprefix(prefix): one for one in [*known, f"{SECRET_PREFIX}NAME"]}
+    found = get_close_matches(bare, list(names), n=1, cutoff=0.7)
+    return names[found[0]] if found else None
 
 
-def _bad(name: str, field: FieldInfo) -> str:
+def _bad(name: str, field: FieldInfo, error: object) -> str:
+    if isinstance(error, ValueRefused):
+        return f"{name}: {error}"
     found = os.environ.get(name, "")
     extra = field.json_schema_extra
     assert isinstance(extra, dict)
@@ -124,6 +163,8 @@ def _bad(name: str, field: FieldInfo) -> str:
 def _suggestion(found: str, expected: str) -> str:
     if "duration" in expected and _BARE_NUMBER.fullmatch(found):
         return f"; did you mean {found}s?"
-    choices = re.findall(r"`([a-z]+)`", expected)
+    if "size" in expected and (size := nearest_size(found)):
+        return f"; did you mean {size}?"
+    choices = re.findall(r"`([a-z][a-z0-9]*)`", expected)
     near = get_close_matches(found.lower(), choices, n=1)
     return f"; did you mean {near[0]}?" if near else ""

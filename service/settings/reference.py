@@ -15,6 +15,8 @@ from service.settings import (
     DEBUG_VARIABLE,
     SECRET_PREFIX,
     TEMPORAL_VARIABLES,
+    ClaimCheckSettings,
+    CodecServerSettings,
     DevServerSettings,
     WorkerSettings,
 )
@@ -25,9 +27,10 @@ __all__ = ["settings_page"]
 _INTRODUCTION = """\
 # Settings
 
-All settings are environment variables; there is no other file than that of the Temporal CLI. \
-An empty variable counts as one that is not set. A bad value, and a variable that begins with \
-`FLOWRUNNER_` and is not listed here, is an error that names everything wrong at once.
+All settings are environment variables; the only files are that of the Temporal CLI and the one \
+that `CLAIM_CHECK_KEYS_FILE` names. An empty variable counts as one that is not set. A bad value, \
+and a variable that begins with `FLOWRUNNER_`, `BLOB_STORAGE_` or `CLAIM_CHECK_` and is not listed \
+here, is an error that names everything wrong at once.
 """
 
 _TEMPORAL = """\
@@ -41,6 +44,14 @@ _WORKER = """\
 ## Worker and command
 
 The command reads `FLOWRUNNER_TASK_QUEUE` and `FLOWS_DIR`; the worker reads all of them.
+"""
+
+_CLAIM_CHECK = """\
+## Large values
+
+Where values go that are too large for Temporal. Workers, the command and the codec server read \
+all of these, and must be given the same. Sizes are in bytes, or have a unit: `1KB` is 1,024 \
+bytes, `1MB` is 1,024 KB.
 """
 
 
@@ -68,6 +79,10 @@ def settings_page() -> str:
         _table(temporal),
         _WORKER,
         _table([*_rows(WorkerSettings), secret]),
+        _CLAIM_CHECK,
+        _table(_rows(ClaimCheckSettings)),
+        "## The codec server\n",
+        _table(_rows(CodecServerSettings)),
         "## The local server of `flowrunner dev`\n",
         _table(_rows(DevServerSettings)),
         "## The command alone\n",

@@ -13,7 +13,7 @@ from pydantic_settings import NoDecode
 from flowspec.durations import parse_duration
 from service.settings.environment import EnvironmentSettings, setting
 
-__all__ = ["Address", "DevServerSettings", "WorkerSettings"]
+__all__ = ["Address", "AddressValue", "DevServerSettings", "WorkerSettings"]
 
 _SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
@@ -61,6 +61,7 @@ def _log_format() -> Literal["console", "json"]:
     return "console" if sys.stderr.isatty() else "json"
 
 
+AddressValue = Annotated[Address, NoDecode, BeforeValidator(_read_address)]
 _Address = Annotated[Address | None, NoDecode, BeforeValidator(_read_address)]
 _Seconds = Annotated[float, BeforeValidator(_read_seconds)]
 _Names = Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_read_names)]

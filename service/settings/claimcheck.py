@@ -1,0 +1,397 @@
+"""Where large values are kept, and how; and what the codec server reads besides."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic_settings import NoDecode
+
+from service.settings.environment import (
+    EnvironmentSettings,
+    SettingsInvalid,
+    ValueRefused,
+    setting,
+)
+from service.settings.sizes import parse_size
+from service.settings.worker import Address, AddressValue
+
+if TYPE_CHECKING:
+    from claimcheck.keyring import KeyRing
+
+__all__ = ["ClaimCheckSettings", "CodecServerSettings", "default_folder"]
+
+_MEGABYTE = 1024 * 1024
+_R2_REGION = "auto"
+_TYPES = ("filesystem", "s3", "r2")
+_IN_A_BUCKET = (
+    "BLOB_STORAGE_BUCKET",
+    "BLOB_STORAGE_PREFIX",
+    "BLOB_STORAGE_ENDPOINT",
+    "BLOB_STORAGE_REGION",
+    "BLOB_STORAGE_ACCESS_KEY_ID",
+    "BLOB_STORAGE_SECRET_ACCESS_KEY",
+)
+_CREDENTIALS = ("BLOB_STORAGE_ACCESS_KEY_ID", "BLOB_STORAGE_SECRET_ACCESS_KEY")
+
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+_PREFIX = re.compile(r"(?!.*(?:^|/)\.{1,2}(?:/|$))[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
+_LONGEST_PREFIX = 400
+_REGION = re.compile(r"[A-Za-z0-9-]{1,64}")
+_ACCOUNT = re.compile(r"[0-9a-f]{32}")
+_HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?"
+_URL = re.compile(rf"https?://{_HOST}(?:/[^\s?#@]*)?")
+_ORIGIN = re.compile(rf"https?://{_HOST}")
+
+
+def _like(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if pattern.fullmatch(value):
+            return value
+        raise ValueError(f"not {what}")
+
+    return check
+
+
+def _read_size(value: object) -> object:
+    return parse_size(value) if isinstance(value, str) else value
+
+
+def _read_lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _read_prefix(value: str) -> str:
+    bare = value.strip("/")
+    if len(bare) > _LONGEST_PREFIX or not _PREFIX.fullmatch(bare):
+        raise ValueError("not a folder")
+    return bare
+
+
+def _read_origins(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    origins = tuple(origin for part in value.split(",") if (origin := part.strip()))
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError("not origins")
+    return origins
+
+
+def _absolute(path: Path) -> Path:
+    if path.is_absolute():
+        return path
+    raise ValueRefused(
+        f"found {str(path)!r}, expected an absolute path, so that every process finds the same "
+        f"folder; did you mean {Path.cwd() / path.expanduser()}?"
+    )
+
+
+def _keys(value: SecretStr) -> SecretStr:
+    _parse_keys(value.get_secret_value(), ValueRefused)
+    return value
+
+
+def _keys_file(path: Path) -> Path:
+    _parse_keys(_read_keys_file(path, ValueRefused), lambda text: ValueRefused(f"{path}: {text}"))
+    return path
+
+
+def _read_keys_file(path: Path, refused: Callable[[str], Exception]) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise refused(f"{str(path)!r} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        # Not from the error: it holds the file's bytes.
+        raise refused(f"{str(path)!r} is not a text file") from None
+
+
+def _parse_keys(
+    text: str, refused: Callable[[str], Exception], *, encrypting: bool = True
+) -> KeyRing:
+    # Here, not above: only those who have keys wait for the libraries.
+    from claimcheck.keyring import KeyRing, KeyRingInvalid
+
+    try:
+        return KeyRing.parse(text, encrypting=encrypting)
+    except KeyRingInvalid as error:
+        raise refused(str(error)) from error
+
+
+_Size = Annotated[int, NoDecode, BeforeValidator(_read_size)]
+_Account = Annotated[str, AfterValidator(_like(_ACCOUNT, "an account id"))]
+_Bucket = Annotated[str, AfterValidator(_like(_BUCKET, "a bucket"))]
+_Endpoint = Annotated[str, AfterValidator(_like(_URL, "a URL"))]
+_Region = Annotated[str, AfterValidator(_like(_REGION, "a region"))]
+_Folder = Annotated[Path, AfterValidator(_absolute)]
+
+
+class ClaimCheckSettings(EnvironmentSettings):
+    """Everything about large values; the worker and the command must agree on it.
+
+    `key_ring` and `folder` read what the fields only name.
+    """
+
+    type: Annotated[Literal["filesystem", "s3", "r2"], BeforeValidator(_read_lower)] = setting(
+        "BLOB_STORAGE_TYPE",
+        "The kind of store that large values are kept in. The files of `filesystem` are only for "
+        "workers and commands that share a disk.",
+        "`filesystem`, `s3` or `r2`",
+        default="filesystem",
+    )
+    path: _Folder | None = setting(
+        "BLOB_STORAGE_PATH",
+        "The folder of the store `filesystem`.",
+        "an absolute path",
+        default=None,
+        shown="`$XDG_DATA_HOME/flowrunner/blobs` or `~/.local/share/flowrunner/blobs`; on macOS "
+        "`~/Library/Application Support/flowrunner/blobs`",
+    )
+    bucket: _Bucket | None = setting(
+        "BLOB_STORAGE_BUCKET",
+        "The bucket of the stores `s3` and `r2`; it must exist.",
+        "the name of a bucket alone, such as `flowrunner-blobs`",
+        default=None,
+    )
+    prefix: Annotated[str, AfterValidator(_read_prefix)] | None = setting(
+        "BLOB_STORAGE_PREFIX",
+        "The folder within the bucket.",
+        f"a folder such as `flowrunner/blobs`, of at most {_LONGEST_PREFIX} letters, digits, "
+        "dots, dashes, underscores and slashes",
+        default=None,
+        shown="the whole bucket",
+    )
+    endpoint: _Endpoint | None = setting(
+        "BLOB_STORAGE_ENDPOINT",
+        "Where the store of the bucket is, if not at AWS.",
+        "a URL such as `http://127.0.0.1:9000`",
+        default=None,
+        shown="AWS, or with `R2_ACCOUNT_ID` that account's",
+    )
+    region: _Region | None = setting(
+        "BLOB_STORAGE_REGION",
+        "The region of the bucket.",
+        "a region such as `eu-central-1`",
+        default=None,
+        shown="`auto` for `r2`, else what AWS's own tools would take",
+    )
+    access_key_id: SecretStr | None = setting(
+        "BLOB_STORAGE_ACCESS_KEY_ID",
+        "The credentials for the bucket, together with the next one.",
+        "an access key id",
+        default=None,
+        shown="what AWS's own tools would take",
+    )
+    secret_access_key: SecretStr | None = setting(
+        "BLOB_STORAGE_SECRET_ACCESS_KEY",
+        "The secret that belongs to the access key id.",
+        "a secret access key",
+        default=None,
+        shown="what AWS's own tools would take",
+    )
+    account: _Account | None = setting(
+        "R2_ACCOUNT_ID",
+        "The Cloudflare account of the store `r2`: takes the place of `BLOB_STORAGE_ENDPOINT`.",
+        "the 32 hexadecimal digits of an account id",
+        default=None,
+    )
+    threshold: _Size = setting(
+        "CLAIM_CHECK_THRESHOLD",
+        "Values whose JSON is larger are kept in the store, and only references to them travel.",
+        "a size from `1` byte to `1MB`, such as `51200` or `50KB`",
+        default=50 * 1024,
+        ge=1,
+        le=_MEGABYTE,
+        shown="`50KB`",
+    )
+    cache: _Size = setting(
+        "CLAIM_CHECK_CACHE",
+        "How much of what it has read from the store a process keeps in memory; `0` for nothing.",
+        "a size such as `128MB`",
+        default=128 * _MEGABYTE,
+        ge=0,
+        shown="`128MB`",
+    )
+    keys: Annotated[SecretStr, AfterValidator(_keys)] | None = setting(
+        "CLAIM_CHECK_KEYS",
+        "The keys that values are encrypted with, separated by commas: the first one encrypts, "
+        "all decrypt. A secret; `flowrunner blobs new-key` makes a key.",
+        "keys such as `k1:…`, the base64 of 32 bytes after a name",
+        default=None,
+        shown="no encryption",
+    )
+    keys_file: Annotated[Path, AfterValidator(_keys_file)] | None = setting(
+        "CLAIM_CHECK_KEYS_FILE",
+        "The same from a file, a key a line; what follows a `#` is a comment.",
+        "a path",
+        default=None,
+    )
+    encrypt: Annotated[Literal["on", "off"], BeforeValidator(_read_lower)] | None = setting(
+        "CLAIM_CHECK_ENCRYPT",
+        "`off` only decrypts: for the time until all processes have the keys.",
+        "`on` or `off`",
+        default=None,
+        shown="`on` if there are keys",
+    )
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, object]) -> Iterator[str]:
+        kind = str(given.get("BLOB_STORAGE_TYPE", "filesystem")).lower()
+        if kind == "filesystem":
+            yield from _against_filesystem(given)
+        elif kind in _TYPES:
+            yield from _against_bucket(kind, given)
+        if kind == "r2":
+            yield from _against_r2(given)
+        yield from _against_keys(given)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the store `filesystem`."""
+        folder = self.path or default_folder()
+        if folder is None:
+            raise SettingsInvalid((_HOMELESS,))
+        return folder
+
+    @property
+    def store_endpoint(self) -> str | None:
+        """The URL of the bucket's store; None for AWS."""
+        return _r2_endpoint(self.account) if self.type == "r2" and self.account else self.endpoint
+
+    @property
+    def store_region(self) -> str | None:
+        return self.region or (_R2_REGION if self.type == "r2" else None)
+
+    def key_ring(self) -> KeyRing | None:
+        """Reads the file of the keys, if that is where they are. Raises `SettingsInvalid`."""
+        if self.keys is not None:
+            text, refused = self.keys.get_secret_value(), _refused("CLAIM_CHECK_KEYS")
+        elif self.keys_file is not None:
+            refused = _refused("CLAIM_CHECK_KEYS_FILE")
+            text = _read_keys_file(self.keys_file, refused)
+        else:
+            return None
+        return _parse_keys(text, refused, encrypting=self.encrypt != "off")
+
+
+class CodecServerSettings(EnvironmentSettings):
+    """What the codec server needs besides the claim check's settings."""
+
+    address: AddressValue = setting(
+        "FLOWRUNNER_CODEC_ADDRESS",
+        "Where the codec server listens.",
+        "`HOST:PORT`, for example `127.0.0.1:8234`",
+        default=Address("127.0.0.1", 8234),
+    )
+    token: SecretStr | None = setting(
+        "FLOWRUNNER_CODEC_TOKEN",
+        "What callers have to send as `Authorization: Bearer …`. A secret; without it everybody "
+        "who reaches the address reads everything.",
+        "a token",
+        default=None,
+    )
+    origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_read_origins)] = setting(
+        "FLOWRUNNER_CODEC_ORIGINS",
+        "The web pages that may ask it, separated by commas: where Temporal's UI is.",
+        "origins such as `https://temporal.example.com`, without a path",
+        default=("http://localhost:8233", "http://127.0.0.1:8233"),
+        shown="the UI of `flowrunner dev`: `http://localhost:8233,http://127.0.0.1:8233`",
+    )
+
+
+def default_folder() -> Path | None:
+    """Where this system keeps a user's data; None if the user has no home."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    own = Path(os.environ.get("XDG_DATA_HOME", ""))
+    if sys.platform == "darwin":
+        data = home / "Library" / "Application Support"
+    else:
+        data = own if own.is_absolute() else home / ".local" / "share"
+    return data / "flowrunner" / "blobs"
+
+
+_HOMELESS = (
+    "BLOB_STORAGE_PATH: nothing is set, and this user has no home to keep blobs in; set it to a "
+    "folder, or BLOB_STORAGE_TYPE to s3 or r2"
+)
+
+
+def _against_filesystem(given: Mapping[str, object]) -> Iterator[str]:
+    for name in _IN_A_BUCKET:
+        if name in given:
+            yield (
+                f"{name}: is set, but BLOB_STORAGE_TYPE is filesystem, which has no bucket; set "
+                "BLOB_STORAGE_TYPE to s3 or r2, or unset this"
+            )
+    # Others have use for this name too: who says `filesystem` means it.
+    if "R2_ACCOUNT_ID" in given and "BLOB_STORAGE_TYPE" not in given:
+        yield (
+            "R2_ACCOUNT_ID: is set, but BLOB_STORAGE_TYPE is not; set that to r2 if it is where "
+            "large values are to be kept, else to filesystem"
+        )
+    if "BLOB_STORAGE_PATH" not in given and default_folder() is None:
+        yield _HOMELESS
+
+
+def _against_bucket(kind: str, given: Mapping[str, object]) -> Iterator[str]:
+    if "BLOB_STORAGE_BUCKET" not in given:
+        yield (
+            f"BLOB_STORAGE_BUCKET: nothing is set, but BLOB_STORAGE_TYPE is {kind}; set it to the "
+            "name of the bucket"
+        )
+    if "BLOB_STORAGE_PATH" in given:
+        yield (
+            f"BLOB_STORAGE_PATH: is set, but BLOB_STORAGE_TYPE is {kind}, which keeps nothing in "
+            "files; set BLOB_STORAGE_TYPE to filesystem, or unset this (a folder in the bucket is "
+            "BLOB_STORAGE_PREFIX)"
+        )
+    present = [name for name in _CREDENTIALS if name in given]
+    if len(present) == 1:
+        (missing,) = set(_CREDENTIALS) - set(present)
+        yield (
+            f"{missing}: nothing is set, but {present[0]} is; set both, or neither to take the "
+            "credentials that AWS's own tools would take"
+        )
+
+
+def _against_r2(given: Mapping[str, object]) -> Iterator[str]:
+    account, endpoint = given.get("R2_ACCOUNT_ID"), given.get("BLOB_STORAGE_ENDPOINT")
+    if account is None and endpoint is None:
+        yield (
+            "R2_ACCOUNT_ID: nothing is set, but BLOB_STORAGE_TYPE is r2; set it to the id of the "
+            "Cloudflare account, or BLOB_STORAGE_ENDPOINT to the URL of the store"
+        )
+    if account is None or endpoint is None:
+        return
+    if str(endpoint).rstrip("/") != _r2_endpoint(str(account)):
+        yield (
+            f"BLOB_STORAGE_ENDPOINT: found {str(endpoint)!r}, but R2_ACCOUNT_ID stands for "
+            f"{_r2_endpoint(str(account))!r}; unset one of the two"
+        )
+
+
+def _against_keys(given: Mapping[str, object]) -> Iterator[str]:
+    named = [name for name in ("CLAIM_CHECK_KEYS", "CLAIM_CHECK_KEYS_FILE") if name in given]
+    if len(named) == 2:
+        yield "CLAIM_CHECK_KEYS_FILE: is set, but CLAIM_CHECK_KEYS is set too; unset one of the two"
+    if not named and str(given.get("CLAIM_CHECK_ENCRYPT", "")).lower() == "on":
+        yield (
+            "CLAIM_CHECK_ENCRYPT: found 'on', but there are no keys; set CLAIM_CHECK_KEYS or "
+            "CLAIM_CHECK_KEYS_FILE (`flowrunner blobs new-key` makes a key)"
+        )
+
+
+def _r2_endpoint(account: str) -> str:
+    return f"https://{account}.r2.cloudflarestorage.com"
+
+
+def _refused(name: str) -> Callable[[str], Exception]:
+    return lambda text: SettingsInvalid((f"{name}: {text}",))
