@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 from claimcheck.errors import ClaimInvalid
 from claimcheck.keys import BlobKey
@@ -17,6 +17,8 @@ JSON_METADATA: Final[Mapping[str, str]] = {"encoding": "json/plain"}
 
 _VERSION = 1
 _FIELDS = {"claim", "key", "size", "metadata", "at"}
+_NEVER_KEPT = ("json/claim", "binary/encrypted")
+_LONGEST_FLAW = 500
 _MOST_STEPS = 100
 _MOST_METADATA = 100
 
@@ -30,12 +32,14 @@ class Claim:
     dataclass for an object.)
     """
 
-    __slots__ = ("at", "key", "metadata", "size")
+    __slots__ = ("at", "flaw", "key", "metadata", "size")
 
     key: str
     size: int
     metadata: Mapping[str, str]
     at: tuple[Step, ...]
+    flaw: str | None
+    """Why this claim can never be redeemed."""
 
     def __init__(
         self,
@@ -44,8 +48,10 @@ class Claim:
         size: int,
         metadata: Mapping[str, str] = JSON_METADATA,
         at: tuple[Step, ...] = (),
+        flaw: str | None = None,
     ) -> None:
-        for name, value in (("key", key), ("size", size), ("metadata", metadata), ("at", at)):
+        given = (("key", key), ("size", size), ("metadata", metadata), ("at", at), ("flaw", flaw))
+        for name, value in given:
             object.__setattr__(self, name, value)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -68,14 +74,20 @@ class Claim:
     def is_json(self) -> bool:
         return self.encoding == "json/plain"
 
-    def inside(self, *steps: Step) -> Claim:
+    def inside(self, *steps: Step) -> Self:
         """The claim for a part of this one's value."""
         return type(self)(
-            key=self.key, size=self.size, metadata=self.metadata, at=(*self.at, *steps)
+            key=self.key,
+            size=self.size,
+            metadata=self.metadata,
+            at=(*self.at, *steps),
+            flaw=self.flaw,
         )
 
     def as_json(self) -> dict[str, Any]:
         """Version 1 of how a claim is written: a contract."""
+        if self.flaw is not None:
+            return {"flaw": self.flaw}
         written: dict[str, Any] = {"claim": _VERSION, "key": self.key, "size": self.size}
         if dict(self.metadata) != JSON_METADATA:
             written["metadata"] = dict(self.metadata)
@@ -84,8 +96,19 @@ class Claim:
         return written
 
     @classmethod
-    def from_json(cls, written: object) -> Claim:
+    def read(cls, written: object) -> Self:
+        """As `from_json`, but what is wrong comes out when the claim is redeemed: where claims
+        are only handed on, such as in workflow code, nobody can stop anything with a bad one."""
+        try:
+            return cls.from_json(written)
+        except ClaimInvalid as error:
+            return cls(key="", size=0, flaw=str(error))
+
+    @classmethod
+    def from_json(cls, written: object) -> Self:
         """Read what anybody may have written; raises `ClaimInvalid`."""
+        if isinstance(written, dict) and isinstance(written.get("flaw"), str):
+            raise ClaimInvalid(written["flaw"][:_LONGEST_FLAW])
         if not isinstance(written, dict) or not set(written) <= _FIELDS:
             raise ClaimInvalid("what stands for a claim is none")
         if type(written.get("claim")) is not int or written["claim"] != _VERSION:
@@ -113,6 +136,8 @@ def _metadata(written: object) -> dict[str, str]:
         or not all(isinstance(k, str) and isinstance(v, str) for k, v in written.items())
     ):
         raise ClaimInvalid("the metadata of a claim are texts under names")
+    if written.get("encoding") in _NEVER_KEPT:
+        raise ClaimInvalid("the value of a claim is no claim itself, nor encrypted once more")
     return dict(written)
 
 
