@@ -13,9 +13,10 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-__all__ = ["smaller", "unpacked"]
+__all__ = ["smaller", "unpacked", "zstd"]
 
-# Measured on JSON, logs and code: level 3 is slower by a third and saves a tenth at most.
+# Measured on JSON, code and machine code: level 3 is slower by up to a third and saves an eighth
+# at most.
 _LEVEL: Final = 1
 
 # What shrinks by less than a tenth is not worth unpacking at each read.

@@ -89,8 +89,12 @@ def find_key(keys: KeyRing | None, id: str) -> Key:
     for key in keys.keys if keys is not None else ():
         if key.id == id:
             return key
-    ring = f"which is not in the key ring ({', '.join(keys.ids)})" if keys else "and there are none"
-    raise KeyUnknown(f"this was encrypted with the key {id!r}, {ring}: add it to CLAIM_CHECK_KEYS")
+    missing = "but there are no keys here"
+    if keys is not None:
+        missing = f"which is not in the key ring ({', '.join(keys.ids)})"
+    raise KeyUnknown(
+        f"this was encrypted with the key {id!r}, {missing}: add it to CLAIM_CHECK_KEYS"
+    )
 
 
 def id_in(raw: bytes) -> str | None:
