@@ -1,8 +1,9 @@
 """AES-256-GCM as it is used here: with a key for each purpose, and nonces that do not run out.
 
 Plain GCM has nonces of 12 bytes: drawn at random, too few for the payloads of a busy cluster,
-and one drawn twice gives everything away. So a nonce here has 24 bytes. Its first half makes,
-together with the key, the key of this one message; its second half is the nonce of GCM.
+and one drawn twice gives everything away. So a nonce here has 24 bytes. A message is encrypted
+with the key HMAC-SHA256(key of the purpose, first half of the nonce) and GCM's nonce is the second
+half. The key of a purpose is HMAC-SHA256(secret, "claimcheck/1/<purpose>").
 """
 
 from __future__ import annotations

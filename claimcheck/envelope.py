@@ -11,14 +11,15 @@ a blob follow from the value, the key and the context alone, however the value c
 release of zstd may compress to others. That is what lets blobs be named by their hash.
 
 Being encrypted does not change this, for the nonce is drawn from nothing but the frame: it is 24
-bytes of an HMAC-SHA256, under a key of its own, over everything the cipher is given: the header,
-the context, the frame's number, its head, the tag of the frame before it, and the very bytes that
-are encrypted (after compression: one part compressed by two releases of zstd is two texts). Two
-frames that differ in anything have other nonces, save for a chance of 2⁻¹⁹²; two that are equal
-in everything are the same bytes, from which can be seen that they are, and nothing else. All of
-it except the text itself is authenticated by the tag, so a frame opens in its place alone: behind
-the frames it was written behind, in that context. None can be dropped, moved or exchanged for one
-of another blob, and the end cannot be cut off, for it is told by a flag of the last frame.
+bytes of an HMAC-SHA256, under a key of its own, over everything the cipher is given: the very
+bytes that are encrypted (after compression: one part compressed by two releases of zstd is two
+texts), and before them what is authenticated only: the header, the context behind its length of
+four bytes, the frame's number of eight bytes from 0 on, its head, and the tag of the frame before
+it, which is zeros for the first. Two frames that differ in anything have other nonces, save for a
+chance of 2⁻¹⁹²; two that are equal in everything are the same bytes, from which can be seen that
+they are, and nothing else. A frame opens in its place alone: behind the frames it was written
+behind, in that context. None can be dropped, moved or exchanged for one of another blob, and the
+end cannot be cut off, for it is told by a flag of the last frame.
 
 Sizes are not hidden, so neither is how well the parts of a value compress.
 
