@@ -190,7 +190,7 @@ def test_another_key_of_the_same_id_does_not_open_it() -> None:
 
 def test_an_encrypted_blob_opens_in_its_own_place_alone() -> None:
     with pytest.raises(BlobDamaged, match="a place it was not written for"):
-        unwrap(encrypted(ROWS), context="elsewhere", keys=KEYS, limit=MIB)
+        unwrap(encrypted(ROWS), context="v1/default/order-18", keys=KEYS, limit=MIB)
 
 
 # -- what is refused -----------------------------------------------------------------------------
@@ -268,9 +268,13 @@ def wide(data: bytes) -> bytes:
 
 
 ZEROS = zstd.compress(bytes(FRAME), 1)
+CHECKED = zstd.compress(bytes(FRAME), options={zstd.CompressionParameter.checksum_flag: 1})
+BOMB = zstd.compress(bytes(64 * MIB), options={zstd.CompressionParameter.window_log: 20})
 DAMAGED = {
     "nothing": b"",
     "something else": b"{}" * 20,
+    "another beginning": b"\xccCHQ" + (header() + frame(1, 0, b""))[4:],
+    "an unknown flag": header() + frame(5, 0, b""),
     "no version": b"\xccCHK",
     "no frame": header(),
     "no id": header(b"old")[:8],
@@ -285,9 +289,11 @@ DAMAGED = {
     "an empty body": header() + frame(3, 5, b""),
     "more than it says": header() + frame(3, FRAME - 1, ZEROS),
     "far more than it says": header() + frame(3, 100, ZEROS),
+    "very far more than it says": header() + frame(3, FRAME, BOMB),
     "less than it says": header() + frame(3, FRAME, zstd.compress(bytes(FRAME - 1))),
     "two texts in one": header() + frame(3, 200, zstd.compress(bytes(100)) * 2),
     "something behind the text": header() + frame(3, FRAME, ZEROS + b"\0"),
+    "a text without its end": header() + frame(3, FRAME, CHECKED[:-4]),
     "half a text": header() + frame(3, FRAME, ZEROS[:-4]),
     "a text that needs too much memory": header() + frame(3, FRAME, wide(bytes(FRAME))),
 }
@@ -296,7 +302,7 @@ DAMAGED = {
 @pytest.mark.parametrize("what", DAMAGED)
 async def test_what_nobody_has_wrapped_is_refused(what: str) -> None:
     blob = DAMAGED[what]
-    with pytest.raises(BlobDamaged), no_more_memory_than(3 * MIB):
+    with no_more_memory_than(3 * MIB), pytest.raises(BlobDamaged):
         opened(blob)
     with pytest.raises(BlobDamaged):
         await joined(unwrap_stream(cut(blob, 1000), context=HERE, keys=KEYS))
@@ -317,7 +323,7 @@ def test_a_value_may_have_as_much_as_the_limit_and_no_more() -> None:
 
 async def test_a_blob_that_swells_is_refused_before_it_does() -> None:
     bomb = header() + frame(2, FRAME, ZEROS) * 20_000 + frame(3, FRAME, ZEROS)
-    with pytest.raises(BlobTooLarge), no_more_memory_than(MIB // 10):
+    with no_more_memory_than(MIB // 10), pytest.raises(BlobTooLarge):
         opened(bomb, limit=16 * MIB)
     given: list[bytes] = []
     pieces = unwrap_stream(cut(bomb, 65536), context=HERE, keys=None, limit=4 * MIB)

@@ -72,7 +72,7 @@ def test_a_payload_cannot_be_passed_off_as_sealed_with_another_key() -> None:
 def test_every_bit_and_every_byte_counts() -> None:
     sealed = seal(TEXT, context="default", keys=KEYS)
     for at in range(len(sealed)):
-        with pytest.raises((SealBroken, KeyUnknown)):
+        with pytest.raises(SealBroken):
             unseal(sealed[:at], context="default", keys=KEYS)
         for bit in range(8):
             flipped = sealed[:at] + bytes([sealed[at] ^ 1 << bit]) + sealed[at + 1 :]
