@@ -12,16 +12,31 @@ from urllib.parse import quote
 
 from claimcheck.errors import ClaimInvalid
 
-__all__ = ["BlobKey", "digest_of", "folder_of", "holder_folder", "namespace_folder", "segment"]
+__all__ = [
+    "PROBE_FOLDER",
+    "BlobKey",
+    "digest_of",
+    "folder_of",
+    "holder_folder",
+    "namespace_folder",
+    "segment",
+]
 
 VERSION = "v1"
 _HELD_BY = "held-by"
 _LONGEST_SEGMENT = 120
-_SEGMENT = re.compile(r"~[0-9a-f]{64}|(?!\.{1,2}/)(?:[A-Za-z0-9_.-]|%[0-9A-F]{2}){1,120}")
+# As long as a segment may be, in characters; then what may stand in it: never `.` or `..`.
+_SEGMENT = re.compile(
+    rf"(?=[^/]{{1,{_LONGEST_SEGMENT}}}/)"
+    r"(?:~[0-9a-f]{64}|(?!\.{1,2}/)(?:[A-Za-z0-9_.-]|%[0-9A-F]{2})+)"
+)
 _KEY = re.compile(
     rf"{VERSION}/(?P<namespace>{_SEGMENT.pattern})/(?P<workflow>{_SEGMENT.pattern})"
     rf"(?:/{_HELD_BY}/(?P<holder>{_SEGMENT.pattern}))?/(?P<digest>[0-9a-f]{{64}})"
 )
+
+PROBE_FOLDER = f"{VERSION}/%2Ehealth/probes"
+"""Where a store tries itself out. No namespace is written like this: `segment` quotes no dot."""
 
 
 class BlobKey(NamedTuple):
