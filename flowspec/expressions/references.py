@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from flowspec.expressions.errors import ExpressionError, did_you_mean
 from flowspec.expressions.functions import FUNCTIONS
@@ -194,12 +194,36 @@ def scope_for(
     """The least of a scope with which these references read the same.
 
     Containers on the way are new, what the references name is shared with `scope`. A list is
-    taken whole, so that positions stay what they are.
+    taken whole, so that positions stay what they are. Where something is missing that should
+    not be, the names beside it are kept, with null for their values: the error will list them.
     """
     needs: _Needs = {}
-    for reference in references:
-        _need(needs, _object_path(reference.path))
-    return {name: _part(scope[name], below) for name, below in needs.items() if name in scope}
+    paths = [(_object_path(reference.path), reference.guarded) for reference in references]
+    for path, _ in paths:
+        _need(needs, path)
+    least = {name: _part(scope[name], below) for name, below in needs.items() if name in scope}
+    for path, guarded in paths:
+        if not guarded:
+            _keep_names(least, scope, path)
+    return least
+
+
+def _keep_names(
+    least: dict[str, Json | Opaque], scope: Mapping[str, Json | Opaque], path: list[str]
+) -> None:
+    """Keep the names in the container at which the path ends early, and a node's outcome."""
+    for depth, key in enumerate(path):
+        if key not in scope:
+            names = {name: least.get(name) for name in scope}
+            if path[0] == "nodes" and depth == _NODE_PART - 1 and "outcome" in scope:
+                names["outcome"] = scope["outcome"]
+            least.clear()
+            least.update(names)
+            return
+        inside, part = scope[key], least[key]
+        if not isinstance(inside, dict) or not isinstance(part, dict) or part is inside:
+            return
+        scope, least = inside, cast("dict[str, Json | Opaque]", part)
 
 
 def _object_path(path: _PathKeys) -> list[str]:

@@ -16,7 +16,8 @@ from flowspec.expressions.paths import (
     read_path,
 )
 from flowspec.expressions.tree import Call, Node, Path
-from flowspec.expressions.values import Value
+from flowspec.expressions.values import Value, needs_worker
+from flowspec.values import Opaque
 
 __all__ = ["SPECIAL_FORMS", "Compile"]
 
@@ -52,6 +53,8 @@ def _default(node: Call, compile_tree: Compile) -> Run:
     def run(frame: Frame) -> Value:
         for find in finds:
             value = find(frame)
+            if isinstance(value, Opaque) and value.may_be_null:
+                raise needs_worker()
             if value is not None and not isinstance(value, Absent):
                 return value
         return last(frame)

@@ -186,11 +186,26 @@ def test_opaque_value_passes_whole() -> None:
     assert value_of("[big, 1]") == [big, 1]
     assert value_of("{'a': big}") == {"a": big}
     assert value_of("big if true else 1") is big
-    assert value_of("default(big, 1)") is big
     assert value_of("has(big)") is True
     assert value_of("[x for x in [big]]") == [big]
     assert value_of("first([big])") is big
     assert value_of("len([big, big])") == 2
+
+
+class NeverNull(Opaque):
+    """Known not to be null."""
+
+    @property
+    def may_be_null(self) -> bool:
+        return False
+
+
+def test_default_takes_an_opaque_value_only_if_it_is_known_not_to_be_null() -> None:
+    known = NeverNull()
+    source = compile_expression("default(input.none, first([big]), 1)")
+    assert source.evaluate({"input": {"none": None}, "big": known}) is known
+    with pytest.raises(NeedsWorker):
+        source.evaluate({"input": {"none": None}, "big": Opaque()})
 
 
 @pytest.mark.parametrize(
@@ -223,6 +238,12 @@ def test_opaque_value_passes_whole() -> None:
         "jmes('a', big)",
         "jmes('a.b', {'a': big})",
         "jmes('length(a)', {'a': big})",
+        "jmes('a', {'a': big})",
+        "jmes('a || `1`', {'a': big})",
+        "jmes('[*].a', [{'a': big}])",
+        "jmes('[].a', [big])",
+        "jmes('sum(@)', [1, big])",
+        "jmes('not_null(a, `1`)', {'a': big})",
         "type_of(big)",
         "default(big.x, 1)",
         "has(big.x)",

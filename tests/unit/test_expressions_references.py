@@ -147,7 +147,11 @@ OPAQUE: Any = Opaque()
 SCOPE: dict[str, Value] = {
     "input": {"a": {"b": 1, "c": 2}, "l": [{"x": 1}, {"x": 2}], "n": None},
     "vars": {"v": 1},
-    "nodes": {"n": {"output": OPAQUE, "outcome": "success"}, "m": {"output": 1}},
+    "nodes": {
+        "n": {"output": OPAQUE, "outcome": "success"},
+        "m": {"output": 1},
+        "s": {"outcome": "skipped"},
+    },
 }
 
 
@@ -172,6 +176,23 @@ def test_scope_for_references_is_the_least(source: str, expected: dict[str, Valu
     least = scope_for(expression.references, SCOPE)
     assert least == expected
     assert expression.evaluate(least) == expression.evaluate(SCOPE)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("input.z + input.n", {"input": {"a": None, "l": None, "n": None}}),
+        ("input.a.z", {"input": {"a": {"b": None, "c": None}}}),
+        ("nodes.m.output.x", {"nodes": {"m": {"output": 1}}}),
+        ("nodes.s.output.x", {"nodes": {"s": {"outcome": "skipped"}}}),
+        ("nodes.n.output.x", {"nodes": {"n": {"output": OPAQUE}}}),
+    ],
+)
+def test_where_something_is_missing_the_names_beside_it_are_kept(
+    source: str, expected: dict[str, Value]
+) -> None:
+    references = compile_expression(source).references
+    assert scope_for(references, SCOPE) == expected
 
 
 def test_scope_for_takes_opaque_values_whole() -> None:

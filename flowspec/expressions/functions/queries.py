@@ -78,6 +78,13 @@ def _check_tree(tree: _Node) -> None:
     raise ExpressionError(f"the jmes() query is nested deeper than {_DEEPEST} levels")
 
 
+def _holds_opaque(value: Any) -> bool:
+    """Whether one of a list's items or an object's members is opaque."""
+    if isinstance(value, dict):
+        return any(isinstance(member, Opaque) for member in value.values())
+    return isinstance(value, list) and any(isinstance(item, Opaque) for item in value)
+
+
 class _Functions(Functions):  # type: ignore[misc]
     """JMESPath's functions, those replaced that could make much of little."""
 
@@ -86,7 +93,7 @@ class _Functions(Functions):  # type: ignore[misc]
 
     def call_function(self, name: str, arguments: list[Any]) -> Any:
         for argument in arguments:
-            if isinstance(argument, Opaque):
+            if _holds_opaque(argument):
                 raise needs_worker()
             if isinstance(argument, list | dict):
                 self._budget.items(len(argument))
@@ -131,9 +138,12 @@ class _Interpreter(TreeInterpreter):  # type: ignore[misc]
         self._budget = budget
 
     def visit(self, node: _Node, *values: Any, **named: Any) -> Any:
+        """JMESPath asks of whatever it meets whether it is null, or false, or a list."""
         if values and isinstance(values[0], Opaque):
             raise needs_worker()
         result = super().visit(node, *values, **named)
+        if isinstance(result, Opaque) or (node["type"] == "flatten" and _holds_opaque(result)):
+            raise needs_worker()
         if isinstance(result, list | dict):
             self._budget.items(len(result))
         else:
