@@ -87,10 +87,10 @@ def _demo() -> int:
 @contextmanager
 def _dev(folder: Path) -> Iterator[Mapping[str, str]]:
     """`flowrunner dev` on free ports inside the `with`; gives the environment to reach it."""
-    port, ui_port, health = _free_ports(3)
+    port, ui_port, codec_port, health = _free_ports(4)
     env = _environment(f"127.0.0.1:{port}")
     command = [str(FLOWRUNNER), "dev", "--port", str(port), "--ui-port", str(ui_port)]
-    command += ["--data-dir", str(folder)]
+    command += ["--codec-port", str(codec_port), "--data-dir", str(folder)]
     log = folder / "dev.log"
     with log.open("wb") as sink:
         process = subprocess.Popen(

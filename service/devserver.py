@@ -64,12 +64,13 @@ if os.getppid() == int(sys.argv[1]):
 
 @dataclass(frozen=True, kw_only=True)
 class DevServerOptions:
-    """`ui_port` None starts no UI."""
+    """`ui_port` None starts no UI; it asks `codec_url` for what Temporal does not hold."""
 
     cli: Path
     data_dir: Path
     port: int
     ui_port: int | None
+    codec_url: str | None = None
 
 
 class DevServer:
@@ -91,7 +92,7 @@ class DevServer:
 def arguments(options: DevServerOptions) -> list[str]:
     """What the Temporal CLI is called with."""
     flags = ["--ip", _HOST, "--port", str(options.port), "--log-level", "error"]
-    flags += ["--headless"] if options.ui_port is None else ["--ui-port", str(options.ui_port)]
+    flags += ["--headless"] if options.ui_port is None else _ui_flags(options)
     flags += ["--db-filename", str(options.data_dir / "temporal.db")]
     for name, value in _TUNING.items():
         flags += ["--dynamic-config-value", f"{name}={value}"]
@@ -100,6 +101,11 @@ def arguments(options: DevServerOptions) -> list[str]:
     for name, kind in SEARCH_ATTRIBUTES.items():
         flags += ["--search-attribute", f"{name}={kind}"]
     return ["server", "start-dev", *flags]
+
+
+def _ui_flags(options: DevServerOptions) -> list[str]:
+    flags = ["--ui-port", str(options.ui_port)]
+    return [*flags, "--ui-codec-endpoint", options.codec_url] if options.codec_url else flags
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
+from service.cli.codec import LocalCodec
 from service.cli.composition import Serve
 from service.cli.screen import note, print_text
 from service.client import connect
@@ -23,12 +24,14 @@ from service.settings import TemporalSettings, WorkerSettings
 __all__ = ["develop"]
 
 
-async def develop(options: DevServerOptions, settings: WorkerSettings, serve: Serve) -> None:
-    """Run both until a signal, or until one of them fails; the worker stops before the server."""
+async def develop(
+    options: DevServerOptions, settings: WorkerSettings, serve: Serve, codec: LocalCodec
+) -> None:
+    """Run all until a signal, or until one of them fails; the worker stops before the server."""
     main = asyncio.current_task()
     assert main is not None
     with _cancelled_by_signal(main), suppress(asyncio.CancelledError):
-        async with dev_server(options) as server:
+        async with codec.running(TemporalSettings().namespace), dev_server(options) as server:
             working = asyncio.create_task(serve(settings, address=server.address))
             ended = asyncio.create_task(server.ended())
             ready = asyncio.create_task(_tell(options, settings, server))
@@ -96,6 +99,7 @@ def _welcome(options: DevServerOptions, settings: WorkerSettings, server: DevSer
         "Flowrunner is ready.",
         f"  Temporal   {server.address}",
         f"  Web UI     {server.ui_url or 'off'}",
+        f"  Codec      {options.codec_url}",
         f"  Flows      {flows}/ ({known})",
         f"  Data       {options.data_dir}/",
         "In another terminal:",

@@ -610,7 +610,7 @@ def dev(tmp_path: Path) -> Iterator[tuple[Product, Running]]:
     product = Product(address=f"127.0.0.1:{port}", folder=tmp_path)
     product.write_flow("cli_greet", GREET)
     flags = ["--port", str(port), "--ui-port", str(free_port()), "--data-dir", "data"]
-    process = product.start_cli("dev", *flags)
+    process = product.start_cli("dev", *flags, "--codec-port", str(free_port()))
     try:
         until(lambda: "Flowrunner is ready." in process.output(), what="flowrunner dev")
         yield product, process
@@ -689,7 +689,8 @@ def test_dev_pays_no_attention_to_settings_for_another_server(tmp_path: Path) ->
         folder=tmp_path,
         settings={"TEMPORAL_ADDRESS": "elsewhere:7233", "TEMPORAL_NAMESPACE": "elsewhere"},
     )
-    process = product.start_cli("dev", "--port", str(port), "--headless", "--data-dir", "data")
+    flags = ["--port", str(port), "--codec-port", str(free_port()), "--data-dir", "data"]
+    process = product.start_cli("dev", "--headless", *flags)
     try:
         until(lambda: "Flowrunner is ready." in process.output(), what="flowrunner dev")
     finally:

@@ -40,14 +40,14 @@ class Dev:
     """`flowrunner dev` with its data in one folder, started and stopped like on a laptop."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+        self.port, self.codec_port = free_port(), free_port()
         self.product = Product(address=f"127.0.0.1:{self.port}", folder=folder)
         self._process: Running | None = None
 
     def start(self) -> None:
         self._process = self.product.start_cli(
             "dev",
-            *("--port", str(self.port), "--headless"),
+            *("--port", str(self.port), "--codec-port", str(self.codec_port), "--headless"),
             *("--data-dir", str(self.product.folder / "data")),
         )
         until(self._is_ready, what="flowrunner dev")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 from importlib.metadata import distribution
 from pathlib import Path
@@ -70,6 +71,15 @@ def test_the_server_keeps_its_data_in_the_folder_and_listens_on_loopback(tmp_pat
     for name in ("FlowName=Keyword", "FlowVersion=Keyword", "FlowStatus=Keyword"):
         assert f"--search-attribute {name}" in flags
     assert "--search-attribute FlowLabels=KeywordList" in flags
+
+
+def test_the_ui_is_told_where_the_codec_server_is(tmp_path: Path) -> None:
+    options = dataclasses.replace(
+        _options(Path("temporal"), tmp_path), ui_port=8300, codec_url="http://127.0.0.1:8301"
+    )
+    flags = " ".join(arguments(options))
+    assert "--ui-port 8300 --ui-codec-endpoint http://127.0.0.1:8301 " in flags
+    assert "codec" not in " ".join(arguments(dataclasses.replace(options, ui_port=None)))
 
 
 def test_the_server_does_not_poll_its_queues_in_slow_motion(tmp_path: Path) -> None:

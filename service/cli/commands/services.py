@@ -1,4 +1,4 @@
-"""`dev` and `worker`: what has to run so that flows can."""
+"""`dev`, `worker` and `codec-server`: what has to run so that flows can, and can be looked at."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ __all__ = ["register"]
 _PANEL = "Services"
 _PORT = 7233
 _UI_OFFSET = 1000
+_CODEC_OFFSET = 1001
 
 
 def register(app: typer.Typer) -> None:
@@ -27,6 +28,14 @@ def register(app: typer.Typer) -> None:
         "flowrunner worker",
         "TEMPORAL_ADDRESS=temporal.example:7233 flowrunner worker",
         panel=_PANEL,
+    )
+    command(
+        app,
+        codec_server,
+        "flowrunner codec-server",
+        "FLOWRUNNER_CODEC_ADDRESS=127.0.0.1:9000 flowrunner codec-server",
+        panel=_PANEL,
+        name="codec-server",
     )
     command(app, version, "flowrunner version", panel=_PANEL)
 
@@ -57,6 +66,15 @@ def dev(
             max=65535,
         ),
     ] = None,
+    codec_port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Port of the codec server; that of the server and 1001 if unset.",
+            min=1,
+            max=65535,
+        ),
+    ] = None,
     data_dir: Annotated[
         Path,
         typer.Option(
@@ -68,21 +86,26 @@ def dev(
     """Start a Temporal server and a worker, and keep them running.
 
     Everything is kept in a database file: runs go on where they were when it is stopped and
-    started again. Ctrl-C stops the worker, then the server; the exit code is then 0.
+    started again. A codec server runs beside them, and shows the web UI the values that are in
+    the store. Ctrl-C stops the worker, then the server; the exit code is then 0.
     """
+    from service.cli.codec import LocalCodec
     from service.cli.development import develop
     from service.devserver import DevServerOptions
     from service.settings import load_dev_server_settings, load_worker_settings
     from service.temporal_cli import find_temporal_cli
 
     settings = load_worker_settings()
+    shown_ui = None if headless else ui_port or port + _UI_OFFSET
+    codec = LocalCodec(port=codec_port or port + _CODEC_OFFSET, ui_port=shown_ui)
     options = DevServerOptions(
         cli=find_temporal_cli(load_dev_server_settings().temporal_cli),
         data_dir=data_dir,
         port=port,
-        ui_port=None if headless else ui_port or port + _UI_OFFSET,
+        ui_port=shown_ui,
+        codec_url=codec.url,
     )
-    run_async(develop(options, settings, composition_of(context).serve))
+    run_async(develop(options, settings, composition_of(context).serve, codec))
 
 
 def worker(context: typer.Context) -> None:
@@ -94,3 +117,25 @@ def worker(context: typer.Context) -> None:
 
     settings = load_worker_settings()
     run_async(composition_of(context).serve(settings))
+
+
+def codec_server() -> None:
+    """Show Temporal's web UI and CLI the values behind references, until Ctrl-C or SIGTERM.
+
+    The UI and the CLI are told its address: `--codec-endpoint`. It reads what every process with
+    its settings could read, so it listens on this machine alone unless it has a token to ask for.
+    """
+    from service.cli.codec import serve_codec
+    from service.settings import (
+        load_claim_check_settings,
+        load_codec_server_settings,
+        load_temporal_settings,
+    )
+
+    run_async(
+        serve_codec(
+            load_codec_server_settings(),
+            load_claim_check_settings(),
+            load_temporal_settings().namespace,
+        )
+    )
