@@ -26,7 +26,8 @@ demo: setup ## Start Temporal and a worker, run a flow to its end, clean up
 dev: setup ## Start Temporal and a worker and keep them running
 	@FLOWS_DIR=$${FLOWS_DIR:-examples} exec $(VENV)/bin/flowrunner dev
 
-test: setup ## Run every test, those on a real Temporal server included
+test: setup ## Run every test, those on a real Temporal server and in a browser included
+	@sh scripts/browser.sh
 	@exec $(PY) -m pytest
 
 check: lint ## Lint, types, import contracts and the tests that need no server
