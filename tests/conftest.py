@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.s3 import S3Server
 
 _SERVER_TESTS = Path(__file__).parent / "server"
 
@@ -19,3 +24,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def project_root() -> Path:
     """The checkout."""
     return Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """One for the whole run; tests keep apart by bucket."""
+    from tests.s3 import start_s3
+
+    with start_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server

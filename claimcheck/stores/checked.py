@@ -6,6 +6,7 @@ A store itself says in five blocking methods how it keeps bytes.
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
@@ -35,6 +36,7 @@ DEADLINE: Final = 30.0
 """Seconds for one operation, and one more for each MiB that it moves."""
 REFRESH_AFTER: Final = timedelta(hours=4)
 """From this age on, a blob that is put again counts as modified now."""
+_PART_OF_KEY: Final = re.compile(r"[A-Za-z0-9_.~%/-]*")
 
 
 class OpenBlob(Protocol):
@@ -106,6 +108,9 @@ class CheckedStore(BlobStore):
     async def list_keys(
         self, prefix: str = "", *, after: str = ""
     ) -> AsyncGenerator[StoredBlob, None]:
+        for text in (prefix, after):
+            if _PART_OF_KEY.fullmatch(text) is None:
+                raise ClaimInvalid(f"no key of a blob is like {text[:200]!r}")
         async with aclosing(self._each(self._pages(prefix, after))) as pages:
             async for page in pages:
                 for blob in page:

@@ -26,6 +26,7 @@ _MIB: Final = 1024 * 1024
 _PART: Final = 16 * _MIB
 """Larger values are sent in parts of this size, or larger ones: R2 wants them to be equal."""
 _MOST_PARTS: Final = 10_000
+_PAGE: Final = 1_000
 _LONGEST_PREFIX: Final = 580
 """Bytes: a key of S3 has at most 1,024, and one of ours at most 440."""
 
@@ -173,6 +174,7 @@ class S3Store(ThreadedStore):
             Bucket=self._bucket,
             Prefix=self._prefix + wanted,
             StartAfter=self._prefix + max(after, "v1/"),
+            PaginationConfig={"PageSize": _PAGE},
         ):
             yield [
                 StoredBlob(
