@@ -286,7 +286,7 @@ def _parsed(body: bytes) -> list[Payload]:
     try:
         # Newer senders may know more of a payload than we do; nothing of that is needed here.
         message: Payloads = Parse(body, Payloads(), ignore_unknown_fields=True)
-    except (ParseError, ValueError, RecursionError):
+    except (ParseError, ValueError):
         raise Refused(400, 'expected the JSON of Temporal\'s Payloads: {"payloads": […]}') from None
     return list(message.payloads)
 

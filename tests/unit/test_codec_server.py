@@ -21,7 +21,7 @@ from claimcheck.codec import ClaimCodec
 from claimcheck.codec_server import Guard, codec_app
 from claimcheck.errors import StoreUnavailable
 from claimcheck.keyring import Key, KeyRing
-from claimcheck.payloads import CLAIMS, ValueConverter, reference_payload
+from claimcheck.payloads import CLAIMS, HELD_BY, ValueConverter, reference_payload
 from claimcheck.stores.memory import MemoryStore
 from claimcheck.values import keep
 
@@ -149,19 +149,21 @@ async def test_the_bytes_and_metadata_of_any_payload_are_shown() -> None:
 
 async def test_claims_inside_a_value_are_replaced_by_what_they_stand_for() -> None:
     room = _room()
-    inner = await _kept(room, "deep")
+    inner = await _kept(room, {"deep": "est"})
     outer = await _kept(room, {"inner": inner, "list": [1, 2, 3, 4]})
     value = {
         "whole": outer,
-        "through": outer.inside("inner"),
+        "part": outer.inside("inner"),
+        "through": outer.inside("inner", "deep"),
         "slice": outer.inside("list", (1, 3)),
         "n": 12345678901234567890,
     }
     shown = await _shown(_app(room), "/decode", _payload(value))
     assert shown == [
         {
-            "whole": {"inner": "deep", "list": [1, 2, 3, 4]},
-            "through": "deep",
+            "whole": {"inner": {"deep": "est"}, "list": [1, 2, 3, 4]},
+            "part": {"deep": "est"},
+            "through": "est",
             "slice": [2, 3],
             "n": 12345678901234567890,
         }
@@ -354,7 +356,9 @@ async def test_encoding_encrypts_and_puts_nothing_into_the_store() -> None:
 async def test_encoding_without_keys_leaves_everything_as_it_is() -> None:
     room = _room()
     claim = await _kept(room, "theirs")
-    given = [_payload(_text(MEGABYTE)), reference_payload(claim), _payload({"in": claim})]
+    held = _payload({"in": claim})
+    held.metadata[HELD_BY] = b"somebody"
+    given = [_payload(_text(MEGABYTE)), reference_payload(claim), held]
     before = [blob.key async for blob in room.store.list_keys()]
     assert await _payloads(_app(room), "/encode", *given) == given
     assert [blob.key async for blob in room.store.list_keys()] == before
@@ -371,6 +375,14 @@ async def test_a_download_is_the_very_bytes(size: int, keys: KeyRing | None) -> 
     (reference,) = await ClaimCodec(room, role="replay").encode([reference_payload(claim)])
     (found,) = await _payloads(_app(room), "/download?preserveStorageRefs=true", reference)
     assert found == _payload(_text(size))
+
+
+async def test_a_download_may_be_larger_than_a_piece_when_it_comes_out_of_memory() -> None:
+    room = Cloakroom(MemoryStore(), namespace=NAMESPACE)
+    claim = await _kept(room, _text(3 * MEGABYTE))
+    await room.store.delete(claim.key)
+    (found,) = await _payloads(_app(room), "/download", reference_payload(claim))
+    assert found == _payload(_text(3 * MEGABYTE))
 
 
 async def test_a_download_of_a_value_with_claims_in_it_is_put_together() -> None:
