@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -13,13 +14,23 @@ from typing import Any
 import pytest
 import yaml
 
-from service.settings import load_temporal_settings, load_worker_settings
+from claimcheck.codec_server import is_loopback
+from service.settings import (
+    load_claim_check_settings,
+    load_codec_server_settings,
+    load_temporal_settings,
+    load_worker_settings,
+)
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: Any = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: Mapping[str, Any] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-ONE_SHOT = ("temporal-schema", "temporal-register")
+ONE_SHOT = ("temporal-schema", "temporal-register", "s3-bucket")
+ON_CALL = ("sweep",)
+OURS = ("worker", "codec-server", "sweep")
+USERS = {"worker": "worker", "codec-server": "reader", "sweep": "sweep"}
+"""Whom our services are to the S3 store."""
 
 
 def test_it_follows_the_compose_specification() -> None:
@@ -40,7 +51,7 @@ def test_every_image_is_pinned_to_a_tag(name: str) -> None:
     assert re.search(r"\d", tag)
 
 
-@pytest.mark.parametrize("name", [name for name in SERVICES if name not in ONE_SHOT])
+@pytest.mark.parametrize("name", [name for name in SERVICES if name not in ONE_SHOT + ON_CALL])
 def test_every_service_that_stays_has_a_health_check_and_restarts(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
     assert SERVICES[name]["restart"] == "unless-stopped"
@@ -52,18 +63,29 @@ def test_every_port_is_on_loopback() -> None:
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
+def test_what_is_called_by_hand_is_not_started_with_the_rest() -> None:
+    assert [name for name in SERVICES if "profiles" in SERVICES[name]] == list(ON_CALL)
+
+
 def test_secrets_come_from_the_environment_and_have_no_default() -> None:
     settings = [
         (name, value)
         for each in SERVICES.values()
         for name, value in each.get("environment", {}).items()
-        if "PASSWORD" in name or name.endswith("PWD")
+        if "PASSWORD" in name or "SECRET" in name or name.endswith("PWD")
     ]
     assert settings
     assert [name for name, value in settings if not re.match(r"\$\{[A-Z0-9_]+:\?", value)] == []
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     wanted = set(re.findall(r"\$\{([A-Z0-9_]+):\?", (ROOT / "docker-compose.yml").read_text()))
     assert wanted == set(re.findall(r"^([A-Z0-9_]+)=", example, re.MULTILINE))
+
+
+def test_the_example_shows_what_may_be_set_besides_as_it_is_without() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    optional = set(re.findall(r"\$\{([A-Z0-9_]+):-(.*?)\}", compose))
+    assert optional == set(re.findall(r"^# ([A-Z0-9_]+)=(.*)$", example, re.MULTILINE))
 
 
 def test_every_path_it_mounts_is_here() -> None:
@@ -82,13 +104,62 @@ def test_dependencies_name_services_and_wait_for_the_right_thing() -> None:
             assert wait["condition"] == ended
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_our_services_accept_their_settings(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _set(monkeypatch, _dockerfile_settings() | _environment(name))
+    storage = load_claim_check_settings()
+    assert (storage.type, storage.bucket) == ("s3", "flowrunner")
+    assert storage.access_key_id is not None
+    assert storage.access_key_id.get_secret_value() == USERS[name]
+    assert load_temporal_settings().namespace == "default"
+
+
 def test_the_worker_accepts_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {**_dockerfile_settings(), **SERVICES["worker"]["environment"]}.items():
-        monkeypatch.setenv(name, value)
+    _set(monkeypatch, _dockerfile_settings() | _environment("worker"))
     worker = load_worker_settings()
     assert worker.task_queue == "flows"
     assert str(worker.flows_dir) == "/flows"
     assert load_temporal_settings().address == "temporal:7233"
+
+
+def test_the_codec_server_listens_where_the_ui_asks_for_it_and_serves_its_pages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _set(monkeypatch, _environment("codec-server"))
+    codec = load_codec_server_settings()
+    asked = _environment("temporal-ui")["TEMPORAL_CODEC_ENDPOINT"]
+    assert asked == f"http://{codec.address}"
+    assert is_loopback(codec.address.host)
+    port = _interpolated(SERVICES["temporal-ui"]["ports"][0]).split(":")[1]
+    assert set(codec.origins) == {f"http://localhost:{port}", f"http://127.0.0.1:{port}"}
+    assert _interpolated(SERVICES["codec-server"]["healthcheck"]["test"][-1]).count(asked) == 1
+
+
+def test_a_service_on_the_host_s_network_reaches_the_store_by_the_port_it_is_published_on() -> None:
+    published = _interpolated(SERVICES["s3"]["ports"][0]).rpartition(":")[0]
+    assert SERVICES["codec-server"]["network_mode"] == "host"
+    assert _environment("codec-server")["BLOB_STORAGE_ENDPOINT"] == f"http://{published}"
+    for name in ("worker", "sweep"):
+        assert _environment(name)["BLOB_STORAGE_ENDPOINT"] == "http://s3:9000"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_passwords_of_the_store_s_users_are_those_they_are_made_with(name: str) -> None:
+    user = USERS[name]
+    own = SERVICES[name]["environment"]["BLOB_STORAGE_SECRET_ACCESS_KEY"]
+    variable = f"S3_{user.upper()}_PASSWORD"
+    assert SERVICES["s3-bucket"]["environment"][variable] == own
+    script = (ROOT / "docker" / "create-bucket.sh").read_text(encoding="utf-8")
+    assert f'let_in {user} "${variable}"' in script
+    assert (ROOT / "docker" / "s3" / f"{user}.json").is_file()
+
+
+def test_whoever_writes_or_shows_values_has_the_same_keys() -> None:
+    keys = [{"path": "./keys.env", "required": False}]
+    for name in ("worker", "codec-server"):
+        assert [each for each in SERVICES[name]["env_file"] if each in keys] == keys
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {"keys.env", "secrets.env", ".env"} <= set(ignored)
 
 
 def test_the_worker_is_given_longer_to_stop_than_it_takes() -> None:
@@ -97,11 +168,13 @@ def test_the_worker_is_given_longer_to_stop_than_it_takes() -> None:
     assert grace > float(own.removesuffix("s"))
 
 
-def test_the_worker_command_exists() -> None:
+@pytest.mark.parametrize("name", OURS)
+def test_the_commands_exist(name: str) -> None:
     entry = re.search(r'ENTRYPOINT \["(\w+)"\]', DOCKERFILE)
     assert entry is not None
     program = Path(sys.executable).with_name(entry[1])
-    for command in SERVICES["worker"]["command"], re.findall(r'^CMD \["(\w+)"\]', DOCKERFILE, re.M):
+    image = re.findall(r'^CMD \["(\w+)"\]', DOCKERFILE, re.MULTILINE)
+    for command in SERVICES[name]["command"], image:
         done = subprocess.run(
             [str(program), *command, "--help"], capture_output=True, text=True, check=False
         )
@@ -134,6 +207,24 @@ def test_the_scripts_are_good_shell(script: Path) -> None:
 
 def _exists(path: str) -> bool:
     return (ROOT / path).exists()
+
+
+def _set(monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> None:
+    """This environment, and nothing of ours that the tests run in."""
+    for name in list(os.environ):
+        if name.startswith(("FLOWRUNNER_", "FLOWS_", "TEMPORAL_", "BLOB_", "CLAIM_", "R2_")):
+            monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+
+def _environment(service: str) -> dict[str, str]:
+    """As it is with an .env that has the passwords alone."""
+    return {name: _interpolated(value) for name, value in SERVICES[service]["environment"].items()}
+
+
+def _interpolated(text: str) -> str:
+    return re.sub(r"\$\{\w+:[-?]([^}]*)\}", r"\1", text)
 
 
 def _dockerfile_settings() -> dict[str, str]:

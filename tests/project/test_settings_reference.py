@@ -23,8 +23,8 @@ _OURS = (*PREFIXES, "TEMPORAL_", "R2_", "FLOWS_")
 _NAME = re.compile(rf"(?<![A-Z0-9_$])(?:{'|'.join(_OURS)})[A-Z0-9_]*[A-Z0-9]")
 """`BLOB_STORAGE_*` and `FLOWRUNNER_SECRET_<NAME>` are whole families; their names end before."""
 
-_OF_COMPOSE = {"TEMPORAL_PORT", "TEMPORAL_UI_PORT"}
-"""What docker-compose.yml puts in where it is read, and no process of ours sees."""
+_OF_COMPOSE = {"TEMPORAL_PORT", "TEMPORAL_UI_PORT", "TEMPORAL_CODEC_ENDPOINT"}
+"""What docker-compose.yml puts in where it is read or gives the UI; no process of ours sees it."""
 
 
 def _writings() -> list[Path]:
