@@ -11,7 +11,19 @@ from pathlib import Path
 import pytest
 
 PROGRAM = str(Path(sys.executable).with_name("flowrunner"))
-HEAVY = ("temporalio", "httpx2", "boto3", "pydantic_settings", "structlog", "yaml", "workflows")
+STORE = ("boto3", "cryptography")
+NO_BUCKET = "BLOB_STORAGE_BUCKET: nothing is set, but BLOB_STORAGE_TYPE is s3"
+HEAVY = (
+    *STORE,
+    "temporalio",
+    "httpx2",
+    "pydantic_settings",
+    "starlette",
+    "structlog",
+    "uvicorn",
+    "yaml",
+    "workflows",
+)
 
 SHOW_MODULES = """
 import atexit, sys
@@ -62,7 +74,37 @@ def test_help_loads_neither_temporal_nor_any_handlers_libraries(arguments: list[
 
 
 def test_the_catalogue_is_shown_without_temporal_or_any_handlers_libraries() -> None:
-    assert not _modules("nodes") & {"temporalio", "httpx2", "boto3", "workflows"}
+    assert not _modules("nodes") & {"temporalio", "httpx2", "workflows", *STORE}
+
+
+def test_a_flow_is_checked_without_temporal_or_the_store(tmp_path: Path) -> None:
+    flow = tmp_path / "one.yaml"
+    flow.write_text("flow: one\nnodes:\n  a: {type: noop}\n", encoding="utf-8")
+    assert not _modules("validate", str(flow)) & {"temporalio", *STORE}
+    done = _flowrunner("validate", str(flow), BLOB_STORAGE_TYPE="s3")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["nodes"], ["schema"], ["version"]])
+def test_what_needs_no_store_minds_no_wrong_setting_of_one(arguments: list[str]) -> None:
+    assert _flowrunner(*arguments, BLOB_STORAGE_TYPE="s3").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *([name, "x"] for name in ("run", "start", "status", "logs", "result", "approve")),
+        *([name, "x"] for name in ("cancel", "pause", "resume")),
+        ["signal", "x", "y"],
+        ["list"],
+        ["worker"],
+    ],
+    ids=" ".join,
+)
+def test_whatever_connects_tells_a_wrong_setting_of_the_store(arguments: list[str]) -> None:
+    done = _flowrunner(*arguments, BLOB_STORAGE_TYPE="s3")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"flowrunner: {NO_BUCKET}")
 
 
 def test_help_takes_less_than_half_a_second() -> None:
