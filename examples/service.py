@@ -4,7 +4,8 @@
 
 plays `service.yaml` of that example on the port its `input.json` names: a list of
 `{method, path, answers}`, where each request takes the next answer (`status`, `json`, `headers`,
-`delay` in seconds) and the last one is repeated.
+`delay` in seconds; with `times`, the list in `json` so many times over) and the last one is
+repeated.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def _in_turn(answers: list[dict[str, Any]]) -> Responder:
     ready = [
         Answer(
             status=each.get("status", 200),
-            body=each.get("json"),
+            body=each["json"] * each["times"] if "times" in each else each.get("json"),
             headers=each.get("headers", {}),
             delay=each.get("delay", 0.0),
         )

@@ -43,7 +43,7 @@ def test_the_catalogue_of_examples_lists_each() -> None:
 
 
 def test_services_answer_only_with_what_the_service_knows() -> None:
-    known = {"status", "json", "headers", "delay"}
+    known = {"status", "json", "headers", "delay", "times"}
     for script in EXAMPLES.glob("*/service.yaml"):
         for route in yaml.safe_load(script.read_text(encoding="utf-8")):
             assert set(route) == {"method", "path", "answers"}
