@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from temporalio.worker import Worker
 
     from activities.attempt import Resources
+    from claimcheck.cloakroom import Cloakroom
     from flowspec.catalogue import Catalogue
     from service.settings import WorkerSettings
 
-__all__ = ["catalogue", "main", "serve"]
+__all__ = ["build_worker", "catalogue", "main", "serve"]
 
 _HEARTBEAT_THROTTLE = timedelta(seconds=5)
 """The longest a cancellation takes to reach a node: it comes with the answer to a heartbeat."""
@@ -53,21 +54,37 @@ async def serve(settings: WorkerSettings, *, address: str | None = None) -> None
     import structlog
 
     from activities.attempt import Resources
+    from activities.claims import FlowClaim
     from activities.logging import configure_logging
+    from claimcheck.codec import ClaimCodec
+    from claimcheck.payloads import data_converter
     from service.client import connect
     from service.health import health_endpoint
-    from service.settings import TemporalSettings, load_temporal_settings
+    from service.retained import note_namespace
+    from service.settings import (
+        TemporalSettings,
+        load_claim_check_settings,
+        load_temporal_settings,
+    )
+    from service.storage import open_cloakroom
     from service.telemetry import telemetry_runtime
 
     configure_logging(settings.log_format, settings.log_level)
     logger = structlog.stdlib.get_logger("flowrunner.worker")
     temporal = TemporalSettings(address=address) if address else load_temporal_settings()
+    storage = load_claim_check_settings()
     runtime = telemetry_runtime(settings.metrics_address)
-    client = await connect(temporal, runtime=runtime)
+    cloakroom = open_cloakroom(storage, temporal.namespace, meter=runtime.metric_meter)
+    codec = ClaimCodec(cloakroom, role="worker")
     stopping = asyncio.Event()
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(cloakroom.store)
+        converter = data_converter(codec, claim_type=FlowClaim)
+        client = await connect(temporal, runtime=runtime, converter=converter)
         resources = await stack.enter_async_context(Resources())
-        worker = await _build(client, settings, resources)
+        worker = await build_worker(client, settings, resources, cloakroom)
+        noting = note_namespace(cloakroom.store, client, logger.warning)
+        stack.callback(asyncio.create_task(noting).cancel)
         if settings.health_address is not None:
             ready = _readiness(client, worker, stopping)
             await stack.enter_async_context(health_endpoint(settings.health_address, ready))
@@ -79,35 +96,45 @@ async def serve(settings: WorkerSettings, *, address: str | None = None) -> None
                 namespace=temporal.namespace,
                 task_queue=settings.task_queue,
                 flows_dir=str(settings.flows_dir),
+                blob_store=cloakroom.store.name,
             )
             await stopping.wait()
             logger.info("worker stopping", grace_seconds=settings.shutdown_grace)
     logger.info("worker stopped")
 
 
-async def _build(client: Client, settings: WorkerSettings, resources: Resources) -> Worker:
+async def build_worker(
+    client: Client, settings: WorkerSettings, resources: Resources, cloakroom: Cloakroom
+) -> Worker:
+    """The worker with everything it serves; it is not running yet."""
     from temporalio.worker import Worker
 
     from activities.cache import ResultCache
     from activities.catalogue import implementations
-    from activities.evaluate import evaluate
+    from activities.claims import Claims
+    from activities.evaluate import Evaluator
     from activities.flows import FlowDirectory
+    from activities.keeping import Keeper
     from activities.resolve import FlowResolver
     from activities.runtime import Services, as_activity
     from activities.secrets import EnvironmentSecrets
+    from claimcheck.interceptor import ClaimInterceptor
     from workflows.cache import CacheEntry
     from workflows.flow import FlowWorkflow
 
+    claims = Claims(cloakroom)
     services = Services(
+        claims=claims,
         secrets=EnvironmentSecrets(os.environ, allowed=settings.secrets_allowed),
         resources=resources,
     )
     resolver = FlowResolver(
         FlowDirectory(settings.flows_dir),
         catalogue(),
+        claims,
         search_attributes=await _has_search_attributes(client),
     )
-    cache = ResultCache(client)
+    cache = ResultCache(client, claims)
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -115,10 +142,12 @@ async def _build(client: Client, settings: WorkerSettings, resources: Resources)
         activities=[
             *(as_activity(implementation, services) for implementation in implementations()),
             resolver.resolve,
-            evaluate,
+            Evaluator(claims.stowed, claims.kept).evaluate,
+            Keeper(claims).keep,
             cache.get,
             cache.put,
         ],
+        interceptors=[ClaimInterceptor(cloakroom)],
         max_concurrent_activities=settings.max_concurrent_activities,
         max_concurrent_local_activities=settings.max_concurrent_activities,
         max_concurrent_workflow_tasks=settings.max_concurrent_workflow_tasks,

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from claimcheck.errors import (
+    BlobDamaged,
+    BlobMissing,
+    BlobTooLarge,
+    ClaimCheckError,
+    ClaimInvalid,
+)
 from flowspec.catalogue import ErrorType
 from flowspec.values import Json
 
 __all__ = [
+    "BLOB_DAMAGED",
+    "BLOB_MISSING",
+    "CLAIM_INVALID",
     "COMMON_ERRORS",
     "EXPRESSION_ERROR",
     "INTERNAL_ERROR",
     "INVALID_PARAMS",
     "INVALID_RESULT",
+    "NOT_STARTED",
     "SECRET_MISSING",
     "SECRET_REFUSED",
+    "STORE_UNAVAILABLE",
     "TOO_LARGE",
     "NodeFailed",
+    "of_claim_check",
 ]
 
 INVALID_PARAMS = ErrorType(
@@ -34,7 +47,35 @@ SECRET_REFUSED = ErrorType(
     meaning="A secret the node needs is not declared, not allowed, or too short to be kept secret",
 )
 TOO_LARGE = ErrorType(
-    name="TooLarge", permanent=True, meaning="The result is larger than Temporal takes"
+    name="TooLarge",
+    permanent=True,
+    meaning="A value is larger than a worker takes into its memory",
+)
+NOT_STARTED = ErrorType(
+    name="NotStarted",
+    permanent=True,
+    meaning="The object store is away, so the parameters could not be loaded; nothing was done, "
+    "and the run tries again by itself, without counting it as an attempt",
+)
+STORE_UNAVAILABLE = ErrorType(
+    name="StoreUnavailable",
+    permanent=False,
+    meaning="The object store was away for too long to keep the result",
+)
+BLOB_MISSING = ErrorType(
+    name="BlobMissing",
+    permanent=True,
+    meaning="A large value is no longer in the object store",
+)
+BLOB_DAMAGED = ErrorType(
+    name="BlobDamaged",
+    permanent=True,
+    meaning="A large value in the object store is not what was put there",
+)
+CLAIM_INVALID = ErrorType(
+    name="ClaimInvalid",
+    permanent=True,
+    meaning="A reference to a large value was forged, or is not for this namespace",
 )
 INVALID_RESULT = ErrorType(
     name="InvalidResult", permanent=True, meaning="The result cannot be written as JSON"
@@ -51,10 +92,29 @@ COMMON_ERRORS: tuple[ErrorType, ...] = (
     SECRET_MISSING,
     SECRET_REFUSED,
     TOO_LARGE,
+    NOT_STARTED,
+    STORE_UNAVAILABLE,
+    BLOB_MISSING,
+    BLOB_DAMAGED,
+    CLAIM_INVALID,
     INVALID_RESULT,
     INTERNAL_ERROR,
 )
 """What any node performed by a worker can fail with."""
+
+
+_OF_CLAIM_CHECK: tuple[tuple[type[ClaimCheckError], ErrorType], ...] = (
+    (BlobMissing, BLOB_MISSING),
+    (BlobDamaged, BLOB_DAMAGED),
+    (BlobTooLarge, TOO_LARGE),
+    (ClaimInvalid, CLAIM_INVALID),
+)
+
+
+def of_claim_check(error: ClaimCheckError) -> ErrorType:
+    """What a node fails with when the claim check does."""
+    kinds = (kind for known, kind in _OF_CLAIM_CHECK if isinstance(error, known))
+    return next(kinds, STORE_UNAVAILABLE)
 
 
 class NodeFailed(Exception):

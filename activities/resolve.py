@@ -12,13 +12,20 @@ from pydantic_core import to_json
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.claims import Claims
+from activities.errors import of_claim_check
 from activities.flows import FlowDirectory, FlowMissing, FlowUnreadable
-from activities.results import MAX_RESULT_BYTES
+from claimcheck.claim import Claim
+from claimcheck.errors import ClaimCheckError
+from claimcheck.interceptor import takes_claims
+from claimcheck.payloads import Inline
 from flowspec.catalogue import Catalogue
 from flowspec.check import Checked, check
-from flowspec.plan import dump_plan
+from flowspec.jsonschemas import check_input, input_refused
+from flowspec.opening import FLOW_TYPE, OpeningWrong, read_opening
+from flowspec.plan import Plan, dump_plan
 from flowspec.problems import Problem, as_json, text
-from flowspec.values import JsonObject
+from flowspec.values import Json, JsonObject
 
 __all__ = ["FLOW_INVALID", "FLOW_NOT_FOUND", "RESOLVE", "FlowResolver"]
 
@@ -30,6 +37,9 @@ _SHOWN = 5
 _KEPT = 100
 _REPORTED = 200
 
+_MOST_PLAN = 1_900_000
+"""A plan must be read by the run itself, so it travels inline: Temporal refuses 2 MB."""
+
 
 class FlowResolver:
     """Finds, checks and plans flows; a flow seen before is not checked again.
@@ -38,8 +48,14 @@ class FlowResolver:
     """
 
     def __init__(
-        self, flows: FlowDirectory, catalogue: Catalogue, *, search_attributes: bool
+        self,
+        flows: FlowDirectory,
+        catalogue: Catalogue,
+        claims: Claims,
+        *,
+        search_attributes: bool,
     ) -> None:
+        self._claims = claims
         self._flows = flows
         self._catalogue = catalogue
         self._search_attributes = search_attributes
@@ -47,41 +63,78 @@ class FlowResolver:
         self._lock = Lock()
 
     @activity.defn(name=RESOLVE)
-    async def resolve(self, request: dict[str, Any]) -> dict[str, Any]:
+    @takes_claims
+    async def resolve(self, request: Any) -> Any:
         """`{name}` or `{text}` → `{plan, search_attributes}`.
 
-        Fails for good with `FlowNotFound` or `FlowInvalid`; the details of the latter are what
-        `flowrunner validate --format json` prints.
+        With an `input` that the run itself cannot read, it is checked here and comes back beside
+        the plan; `{arguments}` are a run's own, if they had to be put away as a whole. Fails for
+        good with `FlowNotFound`, `FlowInvalid` or `InputInvalid`; the details of `FlowInvalid`
+        are what `flowrunner validate --format json` prints.
         """
+        try:
+            outcome = await self._resolve(await self._claims.opened(request))
+        except ClaimCheckError as error:
+            outcome = _store_failed(error)
+        if isinstance(outcome, ApplicationError):
+            raise outcome
+        return Inline(outcome)
+
+    async def _resolve(self, request: JsonObject) -> JsonObject | ApplicationError:
+        given: Any = request.get("input")
+        if "arguments" in request:
+            arguments = [await self._claims.opened(each) for each in _list(request["arguments"])]
+            if arguments and isinstance(arguments[0], dict):
+                arguments[0] = {
+                    **arguments[0],
+                    "flow": await self._claims.opened(arguments[0].get("flow")),
+                }
+            try:
+                opening = read_opening(FLOW_TYPE, arguments)
+            except OpeningWrong as error:
+                return _refused(str(error))
+            request, given = opening.source, opening.input
         # a large flow takes a tenth of a second to check, in which this worker's other nodes
         # must go on
-        resolved = await asyncio.to_thread(self._resolve, request)
-        if isinstance(resolved, ApplicationError):
-            raise resolved
-        return resolved
+        planned = await asyncio.to_thread(self._planned, request)
+        if isinstance(planned, ApplicationError):
+            return planned
+        plan, resolved = planned
+        return resolved if given is None else await self._with_input(plan, resolved, given)
 
-    def _resolve(self, request: dict[str, Any]) -> JsonObject | ApplicationError:
-        name = request.get("name")
+    async def _with_input(
+        self, plan: Plan, resolved: JsonObject, given: Any
+    ) -> JsonObject | ApplicationError:
+        whole = await self._claims.loaded(given)
+        value, problems = check_input(plan.input, whole)
+        if problems:
+            return _refused(input_refused(plan.flow, problems))
+        if isinstance(given, Claim) and value == whole:
+            return {**resolved, "input": self._claims.shown(given, value)}
+        return {**resolved, "input": await self._claims.stowed(value)}
+
+    def _planned(self, request: JsonObject) -> tuple[Plan, JsonObject] | ApplicationError:
+        name: Any = request.get("name")
         try:
             file, source = self._flows.read(name) if name is not None else (None, request["text"])
         except FlowMissing as error:
             return ApplicationError(str(error), type=FLOW_NOT_FOUND, non_retryable=True)
         except FlowUnreadable as error:
             return _invalid(str(error), (), None)
-        checked = self._check(source, file)
+        checked = self._check(str(source), file)
         what = f"flow {name!r}" if name is not None else "the flow"
         if checked.plan is None:
             return _invalid(_listing(what, checked.problems, file), checked.problems, file)
         plan = dump_plan(checked.plan)
         size = len(to_json(plan))
-        if size > MAX_RESULT_BYTES:
+        if size > _MOST_PLAN:
             return _invalid(
-                f"{what} is too large: its plan measures {size:,} bytes and {MAX_RESULT_BYTES:,} "
+                f"{what} is too large: its plan measures {size:,} bytes and {_MOST_PLAN:,} "
                 "is the most; move parts of it into flows of their own",
                 (),
                 file,
             )
-        return {"plan": plan, "search_attributes": self._search_attributes}
+        return checked.plan, {"plan": plan, "search_attributes": self._search_attributes}
 
     def _check(self, source: str, file: str | None) -> Checked:
         names = self._flows.names()
@@ -110,3 +163,17 @@ def _listing(what: str, problems: tuple[Problem, ...], file: str | None) -> str:
 def _invalid(message: str, problems: tuple[Problem, ...], file: str | None) -> ApplicationError:
     details = {**as_json(problems[:_REPORTED], file), "valid": False}
     return ApplicationError(message, details, type=FLOW_INVALID, non_retryable=True)
+
+
+def _refused(message: str) -> ApplicationError:
+    return ApplicationError(message, type="InputInvalid", non_retryable=True)
+
+
+def _store_failed(error: ClaimCheckError) -> ApplicationError:
+    message = f"what the run was started with cannot be loaded: {error}"
+    kind = of_claim_check(error).name
+    return ApplicationError(message, type=kind, non_retryable=not error.passing)
+
+
+def _list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []

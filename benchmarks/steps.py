@@ -23,11 +23,17 @@ from temporalio.worker import Worker
 
 from activities.attempt import Resources
 from activities.catalogue import implementations
+from activities.claims import Claims, FlowClaim
 from activities.flows import FlowDirectory
 from activities.logging import configure_logging
 from activities.resolve import FlowResolver
 from activities.runtime import Services, as_activity
 from activities.secrets import EnvironmentSecrets
+from claimcheck.cloakroom import Cloakroom
+from claimcheck.codec import ClaimCodec
+from claimcheck.interceptor import ClaimInterceptor
+from claimcheck.payloads import data_converter
+from claimcheck.stores import FilesystemStore
 from service.client import connect
 from service.devserver import DevServerOptions, dev_server
 from service.settings import TemporalSettings
@@ -78,21 +84,27 @@ async def main() -> None:
         options = DevServerOptions(
             cli=find_temporal_cli(None), data_dir=Path(scratch), port=7299, ui_port=None
         )
-        async with dev_server(options) as server, Resources() as resources:
-            client = await connect(TemporalSettings(address=server.address))
-            async with _worker(client, resources):
+        store = FilesystemStore(Path(scratch) / "blobs")
+        async with dev_server(options) as server, store, Resources() as resources:
+            cloakroom = Cloakroom(store, namespace="default")
+            converter = data_converter(ClaimCodec(cloakroom, role="worker"), claim_type=FlowClaim)
+            temporal = TemporalSettings(address=server.address)
+            client = await connect(temporal, converter=converter)
+            async with _worker(client, resources, Claims(cloakroom)):
                 await _compare(client)
 
 
-def _worker(client: Client, resources: Resources) -> Worker:
-    services = Services(secrets=EnvironmentSecrets({}, allowed=()), resources=resources)
-    resolver = FlowResolver(FlowDirectory(Path()), catalogue(), search_attributes=False)
+def _worker(client: Client, resources: Resources, claims: Claims) -> Worker:
+    secrets = EnvironmentSecrets({}, allowed=())
+    services = Services(secrets=secrets, resources=resources, claims=claims)
+    resolver = FlowResolver(FlowDirectory(Path()), catalogue(), claims, search_attributes=False)
     activities = [as_activity(each, services) for each in implementations()]
     return Worker(
         client,
         task_queue=QUEUE,
         workflows=[FlowWorkflow, ByHand],
         activities=[*activities, resolver.resolve],
+        interceptors=[ClaimInterceptor(claims.cloakroom)],
     )
 
 

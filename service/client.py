@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
+from temporalio.converter import DataConverter
 from temporalio.runtime import Runtime
 from temporalio.service import GrpcCompression, RPCError, RPCStatusCode, TLSConfig
 
-from claimcheck.payloads import data_converter
 from service.errors import NamespaceMissing, TemporalUnreachable
 from service.settings import TemporalSettings, TlsSettings
 
@@ -27,6 +27,7 @@ async def connect(
     settings: TemporalSettings,
     *,
     runtime: Runtime | None = None,
+    converter: DataConverter = DataConverter.default,
 ) -> Client:
     """A client that has reached the server and found its namespace.
 
@@ -41,7 +42,7 @@ async def connect(
                 api_key=settings.api_key.get_secret_value() if settings.api_key else None,
                 tls=_tls(settings.tls) if settings.tls else False,
                 rpc_metadata=settings.grpc_meta,
-                data_converter=data_converter(),
+                data_converter=converter,
                 runtime=runtime,
                 connect_timeout=_TIMEOUT,
                 grpc_compression=_compression(settings.address),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from service.settings import ClaimCheckSettings
 
 if TYPE_CHECKING:
+    from temporalio.common import MetricMeter
+
     from claimcheck.cloakroom import Cloakroom
     from claimcheck.stores.contract import BlobStore
 
@@ -34,12 +36,15 @@ def open_store(settings: ClaimCheckSettings) -> BlobStore:
     )
 
 
-def open_cloakroom(settings: ClaimCheckSettings, namespace: str) -> Cloakroom:
+def open_cloakroom(
+    settings: ClaimCheckSettings, namespace: str, *, meter: MetricMeter | None = None
+) -> Cloakroom:
     """The store for the values of one namespace; whoever opens it closes its `store`.
 
     Raises `SettingsInvalid`.
     """
     from claimcheck.cloakroom import Cloakroom
+    from claimcheck.metrics import Meters
 
     return Cloakroom(
         open_store(settings),
@@ -47,4 +52,5 @@ def open_cloakroom(settings: ClaimCheckSettings, namespace: str) -> Cloakroom:
         threshold=settings.threshold,
         keys=settings.key_ring(),
         cache_bytes=settings.cache,
+        meters=Meters(meter),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
-from pydantic_core import to_json
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
@@ -20,6 +19,7 @@ from temporalio.exceptions import (
 
 from flowspec.machine import Finished, make_error
 from flowspec.values import Json, JsonObject
+from workflows.payloads import inline, size_of
 
 __all__ = ["as_error", "run_failure"]
 
@@ -86,10 +86,10 @@ def run_failure(
         after = f" after {tried} attempts" if isinstance(tried, int) and tried > 1 else ""
         message = f"node {node!r}{kind} failed{after}: {message}"
     detail = {**error, "attempts": attempts}
-    if len(to_json(detail)) > _LARGEST_DETAIL:
+    if size_of(detail) > _LARGEST_DETAIL:
         told = str(error.get("message", ""))[:_LONGEST_MESSAGE]
         left_out = "left out, for they are too large"
         detail = {**detail, "message": told, "details": left_out, "undo_failed": left_out}
     return ApplicationError(
-        message, detail, type=str(error.get("type", "Failed"))[:200], non_retryable=True
+        message, inline(detail), type=str(error.get("type", "Failed"))[:200], non_retryable=True
     )

@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, NoReturn, TypeVar, cast
 
-from pydantic_core import to_json
 from temporalio import workflow
-from temporalio.common import RawValue, RetryPolicy
+from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from flowspec.jsonschemas import check_input
+from flowspec.jsonschemas import check_input, input_refused
 from flowspec.machine import Finished, Machine, program_for
+from flowspec.machine.state import slots
 from flowspec.plan import NodePlan, PlanInvalid, load_plan
-from flowspec.values import Json, JsonObject
+from flowspec.values import Json, JsonObject, Opaque
 from workflows.failures import run_failure
 from workflows.names import (
     COMPLETE,
@@ -24,12 +24,14 @@ from workflows.names import (
     FLOW_NAME,
     FLOW_STATUS,
     FLOW_VERSION,
+    KEEPS_LARGE,
     PAUSE,
     RESOLVE,
     RESUME,
 )
-from workflows.opening import Opening, read_opening
-from workflows.performing import MAX_PAYLOAD, Performer, too_large
+from workflows.opening import Beginning, read_beginning, value_of
+from workflows.payloads import held_by, inline, size_of
+from workflows.performing import MAX_INLINE, MAX_VALUE, Performer, keep, too_large
 from workflows.summary import markdown
 
 __all__ = ["FlowWorkflow"]
@@ -38,6 +40,10 @@ T = TypeVar("T")
 
 _STATUS_NODES = 500
 _DETAIL_NODES = 20
+_ROOMY = 512 * 1024
+"""What must stay inline is made smaller from here on, by putting away values in it."""
+
+_WORTH_KEEPING = 1024
 _DRAIN_AT_EVENTS = 20_000
 _DRAIN_AT_BYTES = 20 * 1024 * 1024
 """Where a run that never comes to a quiet moment by itself is brought to one."""
@@ -59,24 +65,23 @@ class FlowWorkflow:
 
     @workflow.run
     async def run(self, args: Sequence[RawValue]) -> Any:
-        opening = read_opening(workflow.info().workflow_type, args)
-        machine = self._guarded(lambda: self._continue(opening))
+        beginning = read_beginning(workflow.info().workflow_type, args)
+        machine = self._guarded(lambda: self._continue(beginning))
         if machine is None:
-            machine = await self._resolve(opening)
+            machine = await self._resolve(beginning)
         self._machine = machine
         for name, value in self._early:
             self._deliver(name, value)
         finished = await self._drive(machine)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return self._end(finished)
+        return await self._end(finished)
 
-    async def _resolve(self, opening: Opening) -> Machine:
+    async def _resolve(self, beginning: Beginning) -> Machine:
         try:
             resolved: dict[str, Any] = await workflow.execute_local_activity(
                 RESOLVE,
-                opening.source,
-                start_to_close_timeout=timedelta(seconds=30),
-                retry_policy=RetryPolicy(maximum_attempts=5),
+                beginning.request,
+                start_to_close_timeout=timedelta(seconds=60),
                 summary="resolve the flow",
             )
         except ActivityError as error:
@@ -90,18 +95,21 @@ class FlowWorkflow:
             raise
         self._attributes = bool(resolved["search_attributes"])
         self._plan_json = resolved["plan"]
-        return self._guarded(lambda: self._begin(opening.input))
+        if "input" in resolved:  # checked where it could be read
+            return self._guarded(lambda: self._begin(resolved["input"]))
+        return self._guarded(lambda: self._begin(self._checked(beginning.input)))
 
-    def _begin(self, given: Json) -> Machine:
+    def _checked(self, given: Json) -> Json:
         plan = load_plan(self._plan_json)
         value, problems = check_input(plan.input, given)
         if problems:
-            lines = "; ".join(problem.message for problem in problems)
             raise ApplicationError(
-                f"the input does not fit flow {plan.flow!r}: {lines}",
-                type="InputInvalid",
-                non_retryable=True,
+                input_refused(plan.flow, problems), type="InputInvalid", non_retryable=True
             )
+        return value
+
+    def _begin(self, value: Json) -> Machine:
+        plan = load_plan(self._plan_json)
         info = workflow.info()
         run: JsonObject = {
             "id": info.first_execution_run_id,
@@ -127,15 +135,15 @@ class FlowWorkflow:
             self._shown_status = "running"
         return machine
 
-    def _continue(self, opening: Opening) -> Machine | None:
-        if opening.shard is not None:
-            return self._begin_shard(opening.shard)
-        if opening.continued is None:
+    def _continue(self, beginning: Beginning) -> Machine | None:
+        if beginning.shard is not None:
+            return self._begin_shard(beginning.shard)
+        if beginning.continued is None:
             return None
-        self._plan_json = cast(JsonObject, opening.continued["plan"])
-        self._attributes = bool(opening.continued["search_attributes"])
-        self._shown_status = str(opening.continued["shown_status"])
-        state = cast(JsonObject, opening.continued["state"])
+        self._plan_json = cast(JsonObject, beginning.continued["plan"])
+        self._attributes = bool(beginning.continued["search_attributes"])
+        self._shown_status = str(beginning.continued["shown_status"])
+        state = cast(JsonObject, beginning.continued["state"])
         machine = Machine.load(program_for(load_plan(self._plan_json)), state)
         machine.rearm()
         return machine
@@ -156,7 +164,7 @@ class FlowWorkflow:
                 if machine.finished is not None:
                     return machine.finished
                 self._show(machine)
-                self._make_room(machine)
+                await self._make_room(machine)
                 if not done:
                     await workflow.sleep(0.001, summary="taking a breath")
                     continue
@@ -164,18 +172,37 @@ class FlowWorkflow:
             except asyncio.CancelledError:
                 machine.cancel(workflow.cancellation_reason() or "the run was cancelled")
 
-    def _make_room(self, machine: Machine) -> None:
+    async def _make_room(self, machine: Machine) -> None:
         """Continue as new once the server suggests it and nothing is under way."""
         info = workflow.info()
         if not info.is_continue_as_new_suggested():
             return
-        if machine.may_move and workflow.all_handlers_finished() and not self._woken:
+        if self._may_move(machine):
+            await self._lighten(machine)
+        if self._may_move(machine):
             self._move(machine)
         if (
             info.get_current_history_length() > _DRAIN_AT_EVENTS
             or info.get_current_history_size() > _DRAIN_AT_BYTES
         ):
             machine.drain()
+
+    def _may_move(self, machine: Machine) -> bool:
+        return machine.may_move and workflow.all_handlers_finished() and not self._woken
+
+    async def _lighten(self, machine: Machine) -> None:
+        """Put values of a large state away; to the run they are the same as before."""
+        state = machine.dump()
+        if size_of(state) <= _ROOMY:
+            return
+        places = [
+            (container, key)
+            for container, key in slots(state)
+            if not isinstance(container[key], Opaque) and size_of(container[key]) > _WORTH_KEEPING
+        ]
+        kept = await keep([container[key] for container, key in places])
+        for (container, key), claim in zip(places, kept, strict=True):
+            container[key] = claim
 
     def _move(self, machine: Machine) -> NoReturn:
         state: JsonObject = {
@@ -184,16 +211,16 @@ class FlowWorkflow:
             "search_attributes": self._attributes,
             "shown_status": self._shown_status,
         }
-        size = len(to_json(state))
-        if size > MAX_PAYLOAD:
+        size = size_of(state)
+        if size > MAX_INLINE:
             raise ApplicationError(
-                too_large("the run's state to carry on with measures", size),
+                too_large("the run's state to carry on with measures", size, MAX_INLINE),
                 type="TooLarge",
                 non_retryable=True,
             )
-        workflow.continue_as_new({CONTINUED: state})
+        workflow.continue_as_new(inline({CONTINUED: state}))
 
-    def _end(self, finished: Finished) -> Json:
+    async def _end(self, finished: Finished) -> Any:
         machine = self._machine
         assert machine is not None
         self._show(machine)
@@ -203,12 +230,27 @@ class FlowWorkflow:
             node = self._node_of(machine, finished)
             attempts = node.retry.attempts if node is not None else None
             raise run_failure(finished, node.type if node is not None else None, attempts)
-        size = len(to_json(finished.output))
-        if size > MAX_PAYLOAD:
+        size = size_of(finished.output)
+        if size > MAX_VALUE:
             raise ApplicationError(
-                too_large("the flow's output measures", size), type="TooLarge", non_retryable=True
+                too_large("the flow's output measures", size, MAX_VALUE),
+                type="TooLarge",
+                non_retryable=True,
             )
-        return finished.output
+        return await self._handed_over(finished.output, shard=machine.is_shard)
+
+    async def _handed_over(self, output: Json, *, shard: bool) -> Any:
+        """The output as the payload it leaves by; a parent needs what it claims."""
+        parent = workflow.info().parent
+        if parent is None:
+            return output
+        if not shard:
+            return held_by(output, parent.workflow_id)
+        answer = cast(JsonObject, output)
+        if size_of(answer["outputs"]) > _ROOMY and workflow.patched(KEEPS_LARGE):
+            (claim,) = await keep([answer["outputs"]])
+            answer = {**answer, "outputs": cast(Json, claim)}
+        return held_by(answer, parent.workflow_id, stays=True)
 
     @staticmethod
     def _node_of(machine: Machine, finished: Finished) -> NodePlan | None:
@@ -260,8 +302,11 @@ class FlowWorkflow:
 
     @workflow.signal(dynamic=True)
     def on_signal(self, name: str, args: Sequence[RawValue]) -> None:
-        converter = workflow.payload_converter()
-        value: Any = converter.from_payload(args[0].payload) if args else None
+        try:
+            value = value_of(args[0]) if args else None
+        except ApplicationError as error:  # anybody can send one: no reason to stop the run
+            workflow.logger.warning("signal %r is passed over: %s", name, error.message)
+            return
         self._deliver(name, value)
 
     @workflow.signal(name=PAUSE)
@@ -298,6 +343,11 @@ class FlowWorkflow:
     def _check_decision(self, decision: dict[str, Any]) -> None:
         if self._machine is None:
             raise _not_accepted("the run is only starting; try again in a moment")
+        if isinstance(decision, Opaque):
+            raise _not_accepted(
+                "the decision is too large to be read here: it has to stay below the claim "
+                "check's threshold; put large data elsewhere and give its address"
+            )
         if not isinstance(decision, dict):
             raise _not_accepted("a decision is an object: {node, action, data, by, comment}")
         machine = self._machine

@@ -12,21 +12,33 @@ __all__ = [
     "FLOW_LABELS",
     "FLOW_NAME",
     "FLOW_STATUS",
-    "FLOW_TYPE",
     "FLOW_VERSION",
+    "HELD_BY",
+    "HINT",
+    "INLINE",
+    "KEEP",
+    "KEEPS_LARGE",
     "PAUSE",
     "RESOLVE",
     "RESUME",
 ]
 
-FLOW_TYPE = "flow"
 CACHE_ENTRY = "flowrunner.cache"
 RESOLVE = "flowrunner.resolve"
 EVALUATE = "flowrunner.evaluate"
+KEEP = "flowrunner.keep"
 CONTINUED = "flowrunner/continued"
 PAUSE = "pause"
 RESUME = "resume"
 COMPLETE = "complete"
+
+HINT = "claim-check"
+INLINE = b"inline"
+HELD_BY = "held-by"
+
+KEEPS_LARGE = "keeps-large-2026-11"
+"""Patch: what a shard takes and gives is put into the store if it is large. Runs of 0.1.0, which
+had no store, sent it inline."""
 
 FLOW_NAME = SearchAttributeKey.for_keyword("FlowName")
 FLOW_VERSION = SearchAttributeKey.for_keyword("FlowVersion")

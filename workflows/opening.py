@@ -1,64 +1,68 @@
-"""What a run is started with: a name or YAML text, an input, or what an earlier run left."""
+"""What an execution is started with: a flow, or what an earlier one left, or a shard."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from flowspec.machine import SHARD_ARGUMENT
-from flowspec.values import Json, JsonObject
-from workflows.names import CONTINUED, FLOW_TYPE
+from flowspec.opening import OpeningWrong, read_opening
+from flowspec.values import Json, JsonObject, NeedsWorker, Opaque
+from workflows.names import CONTINUED
 
-__all__ = ["Opening", "read_opening"]
+__all__ = ["Beginning", "read_beginning", "value_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opening:
-    """`source` for the resolver (`{name}` or `{text}`) and an input, or `continued`, or `shard`."""
+class Beginning:
+    """`request` for the resolver, which is given the input where it cannot be read here."""
 
-    source: JsonObject
+    request: JsonObject
     input: Json = None
     continued: JsonObject | None = None
     shard: JsonObject | None = None
 
 
-def read_opening(workflow_type: str, arguments: Sequence[RawValue]) -> Opening:
-    """Understand the arguments of a run; raises `ApplicationError` for what makes no sense."""
-    converter = workflow.payload_converter()
-    values: list[Any] = [converter.from_payload(raw.payload) for raw in arguments]
+def read_beginning(workflow_type: str, arguments: Sequence[RawValue]) -> Beginning:
+    """Understand the arguments; raises `ApplicationError` for what makes no sense."""
+    values = [value_of(raw) for raw in arguments]
     first = values[0] if values else None
-    if isinstance(first, dict) and CONTINUED in first:
-        return Opening(source={}, continued=first[CONTINUED])
-    if isinstance(first, dict) and SHARD_ARGUMENT in first:
-        return Opening(source={}, shard=first[SHARD_ARGUMENT])
-    if workflow_type != FLOW_TYPE:
-        if len(values) > 1:
-            raise _refuse(f"flow {workflow_type!r} takes one argument, its input")
-        return Opening(source={"name": workflow_type}, input={} if first is None else first)
-    return _inline(first, values[1:])
+    if isinstance(first, dict):
+        if isinstance(first.get(CONTINUED), dict):
+            return Beginning(request={}, continued=first[CONTINUED])  # type: ignore[arg-type]
+        if isinstance(first.get(SHARD_ARGUMENT), dict):
+            return Beginning(request={}, shard=first[SHARD_ARGUMENT])  # type: ignore[arg-type]
+    try:
+        opening = read_opening(workflow_type, values)
+    except OpeningWrong as error:
+        raise _refused(str(error)) from None
+    except NeedsWorker:
+        return Beginning(request={"arguments": values})
+    if _holds_claim(opening.input):
+        return Beginning(request={**opening.source, "input": opening.input})
+    return Beginning(request=opening.source, input=opening.input)
 
 
-def _inline(first: Any, rest: list[Any]) -> Opening:
-    if isinstance(first, str):
-        flow, given = first, rest[0] if rest else None
-    elif isinstance(first, dict) and isinstance(first.get("flow"), str):
-        unknown = [key for key in first if key not in ("flow", "input")]
-        if unknown:
-            raise _refuse(f"unknown key {unknown[0]!r} beside `flow` and `input`")
-        flow, given = first["flow"], first.get("input", rest[0] if rest else None)
-    else:
-        raise _refuse(
-            "a run of type `flow` is started with YAML text, or with "
-            "{flow: <YAML text or a flow's name>, input: {…}}"
-        )
-    source: JsonObject = {"text": flow} if "\n" in flow or ":" in flow else {"name": flow.strip()}
-    return Opening(source=source, input={} if given is None else given)
+def value_of(raw: RawValue) -> Json:
+    """Raises `ApplicationError` if the payload is not what it says."""
+    try:
+        value: Json = workflow.payload_converter().from_payload(raw.payload)
+    except Exception as error:
+        raise _refused(f"a payload cannot be read: {error}") from None
+    return value
 
 
-def _refuse(message: str) -> ApplicationError:
+def _holds_claim(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(_holds_claim(entry) for entry in value.values())
+    if isinstance(value, list):
+        return any(_holds_claim(entry) for entry in value)
+    return isinstance(value, Opaque)
+
+
+def _refused(message: str) -> ApplicationError:
     return ApplicationError(message, type="InputInvalid", non_retryable=True)

@@ -6,9 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
-from pydantic_core import to_json
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import TemporalError
@@ -18,17 +17,36 @@ from temporalio.workflow import (
     ParentClosePolicy,
 )
 
-from flowspec.machine import Call, Child, Evaluate, Machine, Operation, Sleep, Stop, make_error
+from flowspec.machine import (
+    SHARD_ARGUMENT,
+    Call,
+    Child,
+    Evaluate,
+    Machine,
+    Operation,
+    Sleep,
+    Stop,
+    make_error,
+)
 from flowspec.plan import RetryPlan
-from flowspec.values import Json, JsonObject
+from flowspec.values import Json, JsonObject, Opaque
 from workflows.failures import as_error
-from workflows.names import EVALUATE
+from workflows.names import EVALUATE, KEEP, KEEPS_LARGE
+from workflows.payloads import inline, size_of
 
-__all__ = ["MAX_PAYLOAD", "Performer", "too_large"]
+__all__ = ["MAX_INLINE", "MAX_VALUE", "Performer", "keep", "too_large"]
 
-MAX_PAYLOAD = 2 * 1024 * 1024 - 64 * 1024
-"""What one payload may measure: Temporal's own limit of 2 MB, less room for its envelope."""
+MAX_INLINE = 2 * 1024 * 1024 - 64 * 1024
+"""What a payload may measure that cannot go to the store: Temporal's own limit of 2 MB, less room
+for its envelope."""
 
+MAX_VALUE = 64 * 1024 * 1024
+"""What workflow code may write as one payload within its deadline. A claim counts little."""
+
+_LARGEST_LEFT_INLINE = 1024 * 1024
+"""The highest threshold of the claim check: what is larger leaves only a reference here."""
+
+_ROOMY = 512 * 1024
 _MAX_TASK = 3 * 1024 * 1024
 """What the commands of one workflow task may measure together; gRPC ends at 4 MB."""
 
@@ -54,17 +72,18 @@ class Performer:
         sent = 0
         while self._outbox:
             operation = self._outbox[0]
-            size = 0 if isinstance(operation, Stop) else len(to_json(_payload(operation)))
-            if sent and sent + size > _MAX_TASK:
+            size = 0 if isinstance(operation, Stop) else size_of(_payload(operation))
+            counted = min(size, _LARGEST_LEFT_INLINE)
+            if sent and sent + counted > _MAX_TASK:
                 await workflow.sleep(0.001, summary="spreading large arguments over tasks")
                 sent = 0
             self._outbox.popleft()
             if isinstance(operation, Stop):
                 self._stop(operation)
-            elif size > MAX_PAYLOAD:
+            elif size > MAX_VALUE:
                 self._refuse(operation, size)
             else:
-                sent += size
+                sent += counted
                 self._follow(operation, self._start(operation))
 
     def _stop(self, operation: Stop) -> None:
@@ -73,7 +92,7 @@ class Performer:
             task.cancel()
 
     def _refuse(self, operation: Operation, size: int) -> None:
-        message = too_large("its arguments measure", size)
+        message = too_large("its arguments measure", size, MAX_VALUE)
         self._machine.fail(operation.id, make_error("TooLarge", message, node=_node(operation)))
         self._wake()
 
@@ -118,8 +137,29 @@ class Performer:
                 raise AssertionError("a stop is not started")
 
 
-def too_large(what: str, size: int) -> str:
-    return f"{what} {size:,} bytes; Temporal takes at most {MAX_PAYLOAD:,}"
+def too_large(what: str, size: int, limit: int) -> str:
+    return f"{what} {size:,} bytes; at most {limit:,} are possible"
+
+
+async def keep(values: list[Json]) -> list[Opaque]:
+    """Have values put into the store, in groups that a worker takes easily."""
+    kept: list[Opaque] = []
+    group: list[Json] = []
+    size = 0
+    for value in values:
+        group.append(value)
+        size += size_of(value)
+        if size > _LARGEST_LEFT_INLINE:
+            kept += await _kept(group)
+            group, size = [], 0
+    return kept + (await _kept(group) if group else [])
+
+
+async def _kept(values: list[Json]) -> list[Opaque]:
+    claims: list[Opaque] = await workflow.execute_local_activity(
+        KEEP, values, start_to_close_timeout=timedelta(seconds=_ATTEMPT_TIMEOUT)
+    )
+    return claims
 
 
 def _payload(operation: Operation) -> Json:
@@ -193,7 +233,8 @@ def _local(call: Call) -> asyncio.Task[Any]:
 def _evaluate(evaluate: Evaluate) -> asyncio.Task[Any]:
     argument: JsonObject = {
         "source": evaluate.source,
-        "condition": evaluate.condition,
+        "want": evaluate.want,
+        "loose": None if evaluate.loose is None else list(evaluate.loose),
         "scope": evaluate.scope,
     }
     return workflow.start_local_activity(
@@ -209,11 +250,22 @@ async def _sleep(sleep: Sleep) -> None:
     await workflow.sleep(left, summary=sleep.title or None)
 
 
+async def _child_argument(argument: Json) -> Any:
+    """A shard reads itself what it is to do; its items may be put away."""
+    if not (isinstance(argument, dict) and SHARD_ARGUMENT in argument):
+        return argument
+    shard = cast(JsonObject, argument[SHARD_ARGUMENT])
+    items = shard["items"]
+    if isinstance(items, list) and size_of(items) > _ROOMY and workflow.patched(KEEPS_LARGE):
+        shard = {**shard, "items": cast(Json, (await keep([items]))[0]), "count": len(items)}
+    return inline({SHARD_ARGUMENT: shard})
+
+
 async def _child(child: Child) -> Any:
     info = workflow.info()
     handle = await workflow.start_child_workflow(
         child.flow,
-        child.argument,
+        await _child_argument(child.argument),
         id=child.workflow_id or f"{info.workflow_id}/{child.id}",
         task_queue=child.queue,
         static_summary=child.title or None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from flowspec.jsonschemas.defaults import EndlessDefaults, fill_defaults
 from flowspec.jsonschemas.embedding import embedded
 from flowspec.jsonschemas.places import dotted, looked_up
-from flowspec.jsonschemas.run_input import check_input, input_schema_problems
+from flowspec.jsonschemas.run_input import check_input, input_refused, input_schema_problems
 from flowspec.jsonschemas.schemas import SchemaProblem, schema_problems
 from flowspec.jsonschemas.violations import Violation, ViolationKind, violations
 
@@ -21,6 +21,7 @@ __all__ = [
     "dotted",
     "embedded",
     "fill_defaults",
+    "input_refused",
     "input_schema_problems",
     "looked_up",
     "schema_problems",

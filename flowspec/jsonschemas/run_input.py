@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 from flowspec.jsonschemas.defaults import fill_defaults
@@ -13,7 +13,7 @@ from flowspec.problems import Problem
 from flowspec.values import Json, JsonObject, NeedsWorker, Opaque
 from flowspec.wording import describe, did_you_mean, listed, nearest
 
-__all__ = ["check_input", "input_schema_problems"]
+__all__ = ["check_input", "input_refused", "input_schema_problems"]
 
 _CODES: Mapping[ViolationKind, str] = {
     "missing": "FR701",
@@ -85,6 +85,12 @@ def check_input(schema: JsonObject | None, value: Json) -> tuple[Json, tuple[Pro
     meant = [v.suggestion for v in found if v.kind == "unknown" and len(v.path) == 1]
     problems = [_problem(v) for v in found if not (_at_top(v) and v.expected in meant)]
     return filled, tuple(problems)
+
+
+def input_refused(flow: str, problems: Iterable[Problem]) -> str:
+    """The sentence a run ends with whose input cannot be used."""
+    lines = "; ".join(problem.message for problem in problems)
+    return f"the input does not fit flow {flow!r}: {lines}"
 
 
 def _at_top(violation: Violation) -> bool:

@@ -25,16 +25,26 @@ def composition_of(context: typer.Context) -> Composition:
 
 
 async def connected() -> Client:
-    """The client that the environment describes. Raises `TemporalUnreachable`."""
+    """The client that the environment describes, which reads large values from their store.
+
+    Raises `SettingsInvalid`, `TemporalUnreachable`.
+    """
     from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
+    from claimcheck.codec import ClaimCodec
+    from claimcheck.payloads import data_converter
     from service.client import connect
-    from service.settings import load_temporal_settings
+    from service.settings import load_claim_check_settings, load_temporal_settings
+    from service.storage import open_cloakroom
+
+    temporal = load_temporal_settings()
+    cloakroom = open_cloakroom(load_claim_check_settings(), temporal.namespace)
+    converter = data_converter(ClaimCodec(cloakroom, role="client"))
 
     # The SDK would log its retries; what comes of them is told by the command.
     quiet = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
     runtime = Runtime(telemetry=TelemetryConfig(logging=quiet))
-    return await connect(load_temporal_settings(), runtime=runtime)
+    return await connect(temporal, runtime=runtime, converter=converter)
 
 
 async def handle_of(workflow_id: str) -> WorkflowHandle[Any, Any]:

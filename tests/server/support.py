@@ -24,8 +24,10 @@ from typing import Any
 
 from temporalio.client import Client
 
+from claimcheck import ClaimCheckPlugin, FilesystemStore
 from examples.service import Answer, HttpService, Received
 from service.devserver import DevServerOptions, arguments
+from service.settings.sizes import parse_size
 
 __all__ = [
     "ROOT",
@@ -44,7 +46,10 @@ __all__ = [
 
 ROOT = Path(__file__).parents[2]
 _BIN = Path(sys.executable).parent
-_OURS = ("FLOWRUNNER_", "TEMPORAL_", "FLOWS_DIR", "COLUMNS", "NO_COLOR", "FORCE_COLOR")
+_OURS = (
+    *("FLOWRUNNER_", "TEMPORAL_", "FLOWS_DIR", "BLOB_STORAGE_", "CLAIM_CHECK_", "R2_", "AWS_"),
+    *("XDG_DATA_HOME", "COLUMNS", "NO_COLOR", "FORCE_COLOR"),
+)
 
 
 def temporal_binary() -> Path:
@@ -169,12 +174,19 @@ class Product:
     def flows_dir(self) -> Path:
         return self.folder / "flows"
 
+    @property
+    def blobs(self) -> Path:
+        """Where its large values are, unless its settings say otherwise."""
+        return self.folder / "blobs"
+
     def environment(self, **settings: str) -> dict[str, str]:
         own = {
             "TEMPORAL_ADDRESS": self.address,
             "FLOWRUNNER_TASK_QUEUE": self.task_queue,
             "FLOWS_DIR": str(self.flows_dir),
         }
+        if "BLOB_STORAGE_TYPE" not in {**self.settings, **settings}:
+            own["BLOB_STORAGE_PATH"] = str(self.blobs)
         return clean_environment(**{**own, **self.settings, **settings})
 
     def write_flow(self, name: str, text: str) -> Path:
@@ -236,7 +248,13 @@ class Product:
         return self._run([str(temporal_binary()), *arguments], stdin, seconds, {})
 
     async def client(self) -> Client:
-        """A plain Temporal client, without anything of ours."""
+        """A Temporal client with the claim check, as any user of the Python SDK can have it."""
+        threshold = parse_size(self.settings.get("CLAIM_CHECK_THRESHOLD", "50KB"))
+        plugin = ClaimCheckPlugin(FilesystemStore(self.blobs), threshold=threshold)
+        return await Client.connect(self.address, plugins=[plugin])
+
+    async def plain_client(self) -> Client:
+        """A Temporal client without anything of ours."""
         return await Client.connect(self.address)
 
     def _run(

@@ -19,15 +19,17 @@ EXAMPLES = ROOT / "examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.yaml"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["50KB", "1"])
 def runner(
-    temporal_server: TemporalServer, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    temporal_server: TemporalServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Product]:
-    """A worker that knows the examples by name."""
+    """A worker that knows the examples by name, as shipped, and with every value in the store."""
     product = Product(
         address=temporal_server.address,
         folder=tmp_path_factory.mktemp("examples"),
-        settings={"FLOWS_DIR": str(EXAMPLES)},
+        settings={"FLOWS_DIR": str(EXAMPLES), "CLAIM_CHECK_THRESHOLD": request.param},
     )
     try:
         product.start_worker()
@@ -44,7 +46,7 @@ def test_example(name: str, runner: Product, http_service: HttpService) -> None:
     if (folder / "service.yaml").exists():
         play(http_service, folder / "service.yaml")
         arguments += ["--set", f"service={http_service.url}"]
-    run_id = f"example-{name}"
+    run_id = f"example-{name}-{runner.settings['CLAIM_CHECK_THRESHOLD']}"
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(runner.cli, "run", name, "--id", run_id, "--json", *arguments)
         _give_answers(runner, run_id, folder / "answers.yaml")

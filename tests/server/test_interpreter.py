@@ -52,17 +52,25 @@ class Runs:
                 await asyncio.sleep(0.02)
 
 
-@pytest.fixture(scope="module", params=["1000", "0"], ids=["cached", "uncached"])
-def cached_or_not(
+_WAYS = {
+    "cached": {},
+    "uncached": {"FLOWRUNNER_MAX_CACHED_WORKFLOWS": "0"},
+    "claimed": {"CLAIM_CHECK_THRESHOLD": "1"},
+}
+
+
+@pytest.fixture(scope="module", params=_WAYS)
+def way(
     request: pytest.FixtureRequest,
     temporal_server: TemporalServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Product]:
-    """A worker as shipped, and one that replays every run from its beginning at every step."""
+    """A worker as shipped, one that replays every run from its beginning at every step, and one
+    that keeps every value in the store, however small."""
     product = Product(
         address=temporal_server.address,
         folder=tmp_path_factory.mktemp("interpreter"),
-        settings={"FLOWRUNNER_MAX_CACHED_WORKFLOWS": request.param},
+        settings=_WAYS[request.param],
     )
     try:
         product.start_worker()
@@ -72,8 +80,8 @@ def cached_or_not(
 
 
 @pytest.fixture
-async def runs(cached_or_not: Product) -> Runs:
-    return Runs(cached_or_not, await cached_or_not.client())
+async def runs(way: Product) -> Runs:
+    return Runs(way, await way.client())
 
 
 async def test_a_failed_run_names_node_type_message_and_attempts(runs: Runs) -> None:
@@ -112,17 +120,15 @@ nodes: {a: {type: noop}}
     assert "n" in failure.message
 
 
-async def test_arguments_too_large_for_temporal_are_refused_by_name_and_size(runs: Runs) -> None:
+async def test_arguments_larger_than_temporal_takes_reach_their_node(runs: Runs) -> None:
     flow = """\
 flow: large
 input: {required: [text], properties: {text: {type: string}}}
 nodes:
   double: {type: log, params: {message: two, data: ["${input.text}", "${input.text}"]}}
+output: ${len(nodes.double.output.data[1])}
 """
-    failure = await runs.failure(flow, {"text": "x" * 1_100_000}, id="large-1")
-    assert failure.type == "TooLarge"
-    assert "'double'" in failure.message
-    assert "2,200," in failure.message
+    assert await runs.result(flow, {"text": "x" * 1_100_000}, id="large-1") == 1_100_000
 
 
 async def test_many_large_arguments_at_once_are_spread_over_tasks(runs: Runs) -> None:
@@ -365,13 +371,12 @@ nodes: {cry: {type: fail, params: {message: "${input.text}", details: "${input.t
     assert failure.details[0]["node"] == "cry"
 
 
-async def test_an_output_too_large_for_temporal_fails_the_run_with_its_size(runs: Runs) -> None:
+async def test_an_output_larger_than_temporal_takes_comes_back_whole(runs: Runs) -> None:
     flow = """\
 flow: heavy
 input: {required: [text], properties: {text: {type: string}}}
 nodes: {a: {type: noop}}
 output: ["${input.text}", "${input.text}"]
 """
-    failure = await runs.failure(flow, {"text": "x" * 1_100_000}, id="heavy-1")
-    assert failure.type == "TooLarge"
-    assert "the flow's output measures 2,200," in failure.message
+    text = "x" * 1_100_000
+    assert await runs.result(flow, {"text": text}, id="heavy-1") == [text, text]
