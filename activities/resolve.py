@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 from pydantic_core import to_json
 from temporalio import activity
@@ -22,6 +22,7 @@ from claimcheck.payloads import Inline
 from flowspec.catalogue import Catalogue
 from flowspec.check import Checked, check
 from flowspec.jsonschemas import check_input, input_refused
+from flowspec.machine import Machine, program_for
 from flowspec.opening import FLOW_TYPE, OpeningWrong, read_opening
 from flowspec.plan import Plan, dump_plan
 from flowspec.problems import Problem, as_json, text
@@ -67,10 +68,11 @@ class FlowResolver:
     async def resolve(self, request: Any) -> Any:
         """`{name}` or `{text}` → `{plan, search_attributes}`.
 
-        With an `input` that the run itself cannot read, it is checked here and comes back beside
-        the plan; `{arguments}` are a run's own, if they had to be put away as a whole. Fails for
-        good with `FlowNotFound`, `FlowInvalid` or `InputInvalid`; the details of `FlowInvalid`
-        are what `flowrunner validate --format json` prints.
+        With an `input` that the run itself cannot read, and what it knows of the `run`, the input
+        is checked here and comes back beside the plan, with the flow's `labels`; `{arguments}`
+        are a run's own, if they had to be put away as a whole. Fails for good with
+        `FlowNotFound`, `FlowInvalid` or `InputInvalid`; the details of `FlowInvalid` are what
+        `flowrunner validate --format json` prints.
         """
         try:
             outcome = await self._resolve(await self._claims.opened(request))
@@ -82,6 +84,7 @@ class FlowResolver:
 
     async def _resolve(self, request: JsonObject) -> JsonObject | ApplicationError:
         given: Any = request.get("input")
+        run = cast(JsonObject, request.get("run", {}))
         if "arguments" in request:
             arguments = [await self._claims.opened(each) for each in _list(request["arguments"])]
             if arguments and isinstance(arguments[0], dict):
@@ -100,18 +103,20 @@ class FlowResolver:
         if isinstance(planned, ApplicationError):
             return planned
         plan, resolved = planned
-        return resolved if given is None else await self._with_input(plan, resolved, given)
+        return resolved if given is None else await self._with_input(plan, resolved, run, given)
 
     async def _with_input(
-        self, plan: Plan, resolved: JsonObject, given: Any
+        self, plan: Plan, resolved: JsonObject, run: JsonObject, given: Any
     ) -> JsonObject | ApplicationError:
         whole = await self._claims.loaded(given)
         value, problems = check_input(plan.input, whole)
         if problems:
             return _refused(input_refused(plan.flow, problems))
-        if isinstance(given, Claim) and value == whole:
-            return {**resolved, "input": self._claims.shown(given, value)}
-        return {**resolved, "input": await self._claims.stowed(value)}
+        run = {**run, "flow": plan.flow, "version": plan.version}
+        labels = Machine.start(program_for(plan), run=run, input=value, now=0.0).labels()
+        unchanged = isinstance(given, Claim) and value == whole
+        shown = self._claims.shown(given, value) if unchanged else await self._claims.stowed(value)
+        return {**resolved, "input": shown, "labels": cast(JsonObject, labels)}
 
     def _planned(self, request: JsonObject) -> tuple[Plan, JsonObject] | ApplicationError:
         name: Any = request.get("name")

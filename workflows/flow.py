@@ -13,8 +13,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from flowspec.jsonschemas import check_input, input_refused
 from flowspec.machine import Finished, Machine, program_for
-from flowspec.machine.state import slots
-from flowspec.plan import NodePlan, PlanInvalid, load_plan
+from flowspec.plan import NodePlan, Plan, PlanInvalid, load_plan
 from flowspec.values import Json, JsonObject, Opaque
 from workflows.failures import run_failure
 from workflows.names import (
@@ -80,7 +79,7 @@ class FlowWorkflow:
         try:
             resolved: dict[str, Any] = await workflow.execute_local_activity(
                 RESOLVE,
-                beginning.request,
+                {**beginning.request, "run": _run()} if beginning.hidden else beginning.request,
                 start_to_close_timeout=timedelta(seconds=60),
                 summary="resolve the flow",
             )
@@ -95,8 +94,8 @@ class FlowWorkflow:
             raise
         self._attributes = bool(resolved["search_attributes"])
         self._plan_json = resolved["plan"]
-        if "input" in resolved:  # checked where it could be read
-            return self._guarded(lambda: self._begin(resolved["input"]))
+        if beginning.hidden:  # checked where it could be read
+            return self._guarded(lambda: self._begin(resolved["input"], resolved["labels"]))
         return self._guarded(lambda: self._begin(self._checked(beginning.input)))
 
     def _checked(self, given: Json) -> Json:
@@ -108,32 +107,26 @@ class FlowWorkflow:
             )
         return value
 
-    def _begin(self, value: Json) -> Machine:
+    def _begin(self, value: Json, labels: dict[str, str] | None = None) -> Machine:
         plan = load_plan(self._plan_json)
-        info = workflow.info()
-        run: JsonObject = {
-            "id": info.first_execution_run_id,
-            "workflow_id": info.workflow_id,
-            "flow": plan.flow,
-            "version": plan.version,
-            "started": info.workflow_start_time.isoformat(timespec="milliseconds").replace(
-                "+00:00", "Z"
-            ),
-        }
-        program = program_for(plan)
-        machine = Machine.start(program, run=run, input=value, now=workflow.time())
+        run = {**_run(), "flow": plan.flow, "version": plan.version}
+        machine = Machine.start(program_for(plan), run=run, input=value, now=workflow.time())
         if self._attributes:
-            labels = [f"{name}={label}" for name, label in machine.labels().items()]
-            workflow.upsert_search_attributes(
-                [
-                    FLOW_NAME.value_set(plan.flow),
-                    FLOW_VERSION.value_set(plan.version),
-                    FLOW_STATUS.value_set("running"),
-                    *([FLOW_LABELS.value_set(labels)] if labels else []),
-                ]
-            )
-            self._shown_status = "running"
+            self._label(plan, machine.labels() if labels is None else labels)
         return machine
+
+    def _label(self, plan: Plan, labels: dict[str, str]) -> None:
+        """Make the run one that can be found."""
+        texts = [f"{name}={label}" for name, label in labels.items()]
+        workflow.upsert_search_attributes(
+            [
+                FLOW_NAME.value_set(plan.flow),
+                FLOW_VERSION.value_set(plan.version),
+                FLOW_STATUS.value_set("running"),
+                *([FLOW_LABELS.value_set(texts)] if texts else []),
+            ]
+        )
+        self._shown_status = "running"
 
     def _continue(self, beginning: Beginning) -> Machine | None:
         if beginning.shard is not None:
@@ -192,12 +185,11 @@ class FlowWorkflow:
 
     async def _lighten(self, machine: Machine) -> None:
         """Put values of a large state away; to the run they are the same as before."""
-        state = machine.dump()
-        if size_of(state) <= _ROOMY:
+        if size_of(machine.dump()) <= _ROOMY:
             return
         places = [
             (container, key)
-            for container, key in slots(state)
+            for container, key in machine.slots()
             if not isinstance(container[key], Opaque) and size_of(container[key]) > _WORTH_KEEPING
         ]
         kept = await keep([container[key] for container, key in places])
@@ -354,6 +346,19 @@ class FlowWorkflow:
         objection = self._guarded(lambda: machine.objection(decision))
         if objection is not None:
             raise _not_accepted(objection)
+
+
+def _run() -> JsonObject:
+    """What expressions see as `run`, as far as it is known without the flow."""
+    info = workflow.info()
+    started = info.workflow_start_time.isoformat(timespec="milliseconds")
+    return {
+        "id": info.first_execution_run_id,
+        "workflow_id": info.workflow_id,
+        "flow": "",
+        "version": "",
+        "started": started.replace("+00:00", "Z"),
+    }
 
 
 def _not_accepted(message: str) -> ApplicationError:

@@ -19,10 +19,11 @@ __all__ = ["Beginning", "read_beginning", "value_of"]
 
 @dataclass(frozen=True, kw_only=True)
 class Beginning:
-    """`request` for the resolver, which is given the input where it cannot be read here."""
+    """`request` for the resolver; `hidden` if it holds the input, which cannot be read here."""
 
     request: JsonObject
     input: Json = None
+    hidden: bool = False
     continued: JsonObject | None = None
     shard: JsonObject | None = None
 
@@ -41,9 +42,9 @@ def read_beginning(workflow_type: str, arguments: Sequence[RawValue]) -> Beginni
     except OpeningWrong as error:
         raise _refused(str(error)) from None
     except NeedsWorker:
-        return Beginning(request={"arguments": values})
+        return Beginning(request={"arguments": values}, hidden=True)
     if _holds_claim(opening.input):
-        return Beginning(request={**opening.source, "input": opening.input})
+        return Beginning(request={**opening.source, "input": opening.input}, hidden=True)
     return Beginning(request=opening.source, input=opening.input)
 
 
