@@ -18,7 +18,7 @@ from activities.flows import FlowDirectory, FlowMissing, FlowUnreadable
 from claimcheck.claim import Claim
 from claimcheck.errors import ClaimCheckError
 from claimcheck.interceptor import takes_claims
-from claimcheck.payloads import Inline
+from claimcheck.payloads import CLAIMS, Inline
 from flowspec.catalogue import Catalogue
 from flowspec.check import Checked, check
 from flowspec.jsonschemas import check_input, input_refused
@@ -40,6 +40,14 @@ _REPORTED = 200
 
 _MOST_PLAN = 1_900_000
 """A plan must be read by the run itself, so it travels inline: Temporal refuses 2 MB."""
+
+
+class _Given:
+    """An input as it came, and the claim it was, if it was one."""
+
+    def __init__(self, value: Any, *, claim: Claim | None = None) -> None:
+        self.value = value
+        self.claim = value if isinstance(value, Claim) else claim
 
 
 class FlowResolver:
@@ -83,39 +91,48 @@ class FlowResolver:
         return Inline(outcome)
 
     async def _resolve(self, request: JsonObject) -> JsonObject | ApplicationError:
-        given: Any = request.get("input")
+        given = _Given(request.get("input"))
         run = cast(JsonObject, request.get("run", {}))
         if "arguments" in request:
-            arguments = [await self._claims.opened(each) for each in _list(request["arguments"])]
-            if arguments and isinstance(arguments[0], dict):
-                arguments[0] = {
-                    **arguments[0],
-                    "flow": await self._claims.opened(arguments[0].get("flow")),
-                }
             try:
-                opening = read_opening(FLOW_TYPE, arguments)
+                request, given = await self._opened(_list(request["arguments"]))
             except OpeningWrong as error:
                 return _refused(str(error))
-            request, given = opening.source, opening.input
         # a large flow takes a tenth of a second to check, in which this worker's other nodes
         # must go on
         planned = await asyncio.to_thread(self._planned, request)
         if isinstance(planned, ApplicationError):
             return planned
         plan, resolved = planned
-        return resolved if given is None else await self._with_input(plan, resolved, run, given)
+        if given.value is None:
+            return resolved
+        return await self._with_input(plan, resolved, run, given)
+
+    async def _opened(self, arguments: list[Any]) -> tuple[JsonObject, _Given]:
+        """The arguments of a run read here, and where its input is in the store, if it is."""
+        opened = [await self._claims.opened(each) for each in arguments]
+        if opened and isinstance(opened[0], dict) and "flow" in opened[0]:
+            opened[0]["flow"] = await self._claims.opened(opened[0]["flow"])
+        opening = read_opening(FLOW_TYPE, opened)
+        claim = arguments[1] if len(arguments) > 1 else arguments[0]
+        if isinstance(opened[0], dict) and "input" in opened[0]:
+            claim = claim.inside("input") if isinstance(arguments[0], Claim) else None
+        known = isinstance(claim, Claim) and CLAIMS not in claim.metadata
+        return opening.source, _Given(opening.input, claim=claim if known else None)
 
     async def _with_input(
-        self, plan: Plan, resolved: JsonObject, run: JsonObject, given: Any
+        self, plan: Plan, resolved: JsonObject, run: JsonObject, given: _Given
     ) -> JsonObject | ApplicationError:
-        whole = await self._claims.loaded(given)
+        whole = await self._claims.loaded(given.value)
         value, problems = check_input(plan.input, whole)
         if problems:
             return _refused(input_refused(plan.flow, problems))
         run = {**run, "flow": plan.flow, "version": plan.version}
         labels = Machine.start(program_for(plan), run=run, input=value, now=0.0).labels()
-        unchanged = isinstance(given, Claim) and value == whole
-        shown = self._claims.shown(given, value) if unchanged else await self._claims.stowed(value)
+        if given.claim is not None and value == whole:
+            shown = self._claims.shown(given.claim, value)
+        else:
+            shown = await self._claims.stowed(value)
         return {**resolved, "input": shown, "labels": cast(JsonObject, labels)}
 
     def _planned(self, request: JsonObject) -> tuple[Plan, JsonObject] | ApplicationError:

@@ -81,13 +81,17 @@ class Measured:
 
 def flow() -> str:
     """Each node makes a new value of the one before it."""
-    lines = ["flow: ten", "input: {required: [text], properties: {text: {type: string}}}", "nodes:"]
-    source = "input.text"
+    lines = [
+        "flow: ten",
+        "input: {required: [texts], properties: {texts: {type: array}}}",
+        "nodes:",
+    ]
+    source = "input.texts"
     for number in range(NODES):
         following = f", next: n{number + 1}" if number + 1 < NODES else ""
         lines.append(
             f"  n{number}: {{type: log, execution: remote, params: {{message: step, level: debug, "
-            f"data: \"${{{source} + '.'}}\"}}{following}}}"
+            f'data: "${{{source} + [{number}]}}"}}{following}}}'
         )
         source = f"nodes.n{number}.output.data"
     return "\n".join([*lines, f'output: "${{len({source})}}"', ""])
@@ -95,8 +99,9 @@ def flow() -> str:
 
 async def main(megabytes: int) -> None:
     configure_logging("json", "error")
-    text = "".join(random.Random(7).choices(string.ascii_letters + string.digits, k=1024 * 1024))
-    value = text * megabytes
+    chance = random.Random(7)
+    letters = string.ascii_letters + string.digits
+    value = ["".join(chance.choices(letters, k=100_000)) for _ in range(10 * megabytes)]
     with tempfile.TemporaryDirectory() as scratch:
         options = DevServerOptions(
             cli=find_temporal_cli(None), data_dir=Path(scratch), port=7298, ui_port=None
@@ -110,11 +115,11 @@ async def main(megabytes: int) -> None:
                     folder = Path(scratch) / uuid.uuid4().hex
                     sides[role] = await _measure(temporal, folder, role, cached, value)
                     _tell(role, cached, sides[role])
-                _judge(sides["worker"], len(value))
+                _judge(sides["worker"], 100_003 * len(value))
 
 
 async def _measure(
-    temporal: TemporalSettings, folder: Path, role: Role, cached: int, value: str
+    temporal: TemporalSettings, folder: Path, role: Role, cached: int, value: list[str]
 ) -> Measured:
     counting = Counting()
     async with CountingStore(folder) as store, Resources() as resources:
@@ -140,11 +145,11 @@ async def _measure(
         )
 
 
-async def _run(client: Client, value: str) -> tuple[float, str]:
+async def _run(client: Client, value: list[str]) -> tuple[float, str]:
     begin = time.perf_counter()
     handle = await client.start_workflow(
         "flow",
-        {"flow": flow(), "input": {"text": value}},
+        {"flow": flow(), "input": {"texts": value}},
         id=f"benchmark-{uuid.uuid4().hex}",
         task_queue=QUEUE,
     )
