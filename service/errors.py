@@ -10,14 +10,17 @@ __all__ = [
     "FlowInvalid",
     "InputInvalid",
     "InputWrong",
+    "KeyMissing",
     "NamespaceMissing",
     "NoWorker",
     "RequestRefused",
     "RunEnded",
     "RunNotFound",
     "ServiceError",
+    "StoreFailed",
     "TemporalFailed",
     "TemporalUnreachable",
+    "ValueLost",
 ]
 
 
@@ -48,12 +51,24 @@ class NoWorker(TemporalUnreachable):
         )
 
 
+class StoreFailed(ServiceError):
+    """The store of large values cannot be reached, lets us not in, or gives what is damaged."""
+
+
+class ValueLost(ServiceError):
+    """A value of a run is not to be had: its blob is gone or damaged, or what leads there is."""
+
+
 class TemporalFailed(ServiceError):
     """The server answered with an error that nothing here foresees."""
 
 
 class InputWrong(ServiceError):
     """What the user gave cannot be used."""
+
+
+class KeyMissing(InputWrong):
+    """A value was encrypted with a key that the settings here do not have."""
 
 
 class FlowInvalid(InputWrong):

@@ -15,7 +15,7 @@ from temporalio.runtime import (
 
 from service.settings import Address, SettingsInvalid
 
-__all__ = ["telemetry_runtime"]
+__all__ = ["quiet_runtime", "telemetry_runtime"]
 
 
 def telemetry_runtime(metrics: Address | None) -> Runtime:
@@ -37,3 +37,10 @@ def telemetry_runtime(metrics: Address | None) -> Runtime:
             "IP address and a free port, for example 127.0.0.1:9090"
         )
         raise SettingsInvalid((problem,)) from error
+
+
+def quiet_runtime() -> Runtime:
+    """The runtime for a command: the SDK would log its retries, and what comes of them is told by
+    the command."""
+    quiet = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
+    return Runtime(telemetry=TelemetryConfig(logging=quiet))

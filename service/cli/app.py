@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from service.cli.commands import flows, looking, running, services, steering
+from service.cli.commands import blobs, flows, looking, running, services, steering
 from service.cli.composition import Composition
 from service.cli.exits import ExitCode, explain
 
@@ -27,7 +27,7 @@ def build(composition: Composition) -> typer.Typer:
         rich_markup_mode="rich",
     )
     app.callback()(_root)
-    for group in (services, flows, running, looking, steering):
+    for group in (services, flows, running, looking, steering, blobs):
         group.register(app)
     return app
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from service.errors import FlowInvalid, InputWrong, ServiceError, TemporalUnreachable
+from service.errors import (
+    FlowInvalid,
+    InputWrong,
+    ServiceError,
+    StoreFailed,
+    TemporalUnreachable,
+    ValueLost,
+)
 
 __all__ = ["Ending", "ExitCode", "explain"]
 
@@ -17,6 +24,7 @@ class ExitCode(IntEnum):
     WRONG = 2
     UNREACHABLE = 3
     BUG = 70
+    STILL_RUNNING = 124
     INTERRUPTED = 130
 
     @property
@@ -26,10 +34,15 @@ class ExitCode(IntEnum):
 
 _MEANINGS = {
     ExitCode.OK: "All went well; a run that was waited for completed.",
-    ExitCode.FLOW_FAILED: "The run failed, was cancelled or terminated, or ran out of time.",
+    ExitCode.FLOW_FAILED: (
+        "The run failed, was cancelled or terminated, or ran out of time; or a value of it is lost."
+    ),
     ExitCode.WRONG: "The input, the flow, a setting or the command line is wrong.",
-    ExitCode.UNREACHABLE: "Temporal cannot be reached, or no worker answers.",
+    ExitCode.UNREACHABLE: (
+        "Temporal or the store of large values cannot be reached, or no worker answers."
+    ),
     ExitCode.BUG: "An error that Flowrunner does not foresee.",
+    ExitCode.STILL_RUNNING: "The time of --timeout is over; the run goes on.",
     ExitCode.INTERRUPTED: "Ctrl-C; a run that was followed goes on.",
 }
 
@@ -54,10 +67,12 @@ def _told(error: BaseException) -> tuple[ExitCode, str]:
         return error.code, ""
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED, ""
-    if isinstance(error, TemporalUnreachable):
+    if isinstance(error, TemporalUnreachable | StoreFailed):
         return ExitCode.UNREACHABLE, str(error)
     if isinstance(error, InputWrong):
         return ExitCode.WRONG, str(error)
+    if isinstance(error, ValueLost):
+        return ExitCode.FLOW_FAILED, str(error)
     if isinstance(error, ServiceError):
         return ExitCode.BUG, str(error)
     return ExitCode.BUG, (

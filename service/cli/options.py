@@ -26,7 +26,7 @@ def command(
     app: typer.Typer,
     function: Callable[..., None],
     *examples: str,
-    panel: str,
+    panel: str | None = None,
     name: str | None = None,
 ) -> None:
     """Add a command; its docstring is the help, reflowed, and `examples` come at its end."""

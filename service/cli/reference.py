@@ -49,8 +49,16 @@ def cli_page(app: typer.Typer) -> str:
     """The whole page as Markdown."""
     root: Any = typer.main.get_command(app)
     sections = [_INTRODUCTION, _exit_codes(), _RUN_OBJECT, _global_options(root)]
-    sections += [_command(name, command) for name, command in root.commands.items()]
+    sections += [_command(name, command) for name, command in _commands(root)]
     return "\n".join(sections)
+
+
+def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command by its full name; those of a group after the group itself."""
+    for name, command in group.commands.items():
+        yield f"{before}{name}", command
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{before}{name} ")
 
 
 def _exit_codes() -> str:
@@ -64,6 +72,8 @@ def _global_options(root: Any) -> str:
 
 
 def _command(name: str, command: Any) -> str:
+    if hasattr(command, "commands"):
+        return f"## {name}\n\n`flowrunner {name} COMMAND`\n\n{command.help}\n"
     return "\n".join(_lines(name, command))
 
 
