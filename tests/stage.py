@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import pytest
 
@@ -14,7 +14,8 @@ from flowspec.check import check
 from flowspec.machine import Call, Child, Finished, Machine, Operation
 from flowspec.plan import Plan
 from flowspec.values import Json, JsonObject
-from tests.world import Fail, Handler, World
+from tests.claims import Keeps, Putter
+from tests.world import Fail, Handler, World, as_performed
 
 __all__ = [
     "IN_ORDER",
@@ -39,14 +40,19 @@ Cue: TypeAlias = Callable[[Machine], None] | None
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """A way the world may go: the order of its answers, and whether every step is revived."""
+    """A way the world may go: the order of its answers, whether every step is revived, and which
+    values are kept elsewhere. What has to be evaluated for that is answered at once, unless
+    `late`: then like anything else."""
 
     seed: int | None = None
     revive: bool = False
+    keeps: Keeps = "nothing"
+    late: bool = False
 
     def __str__(self) -> str:
         order = "in-order" if self.seed is None else f"seed-{self.seed}"
-        return f"{order}-revived" if self.revive else order
+        kept = "" if self.keeps == "nothing" else f"-{self.keeps}-kept-elsewhere"
+        return f"{order}{'-revived' if self.revive else ''}{kept}{'-late' if self.late else ''}"
 
 
 IN_ORDER = Way()
@@ -60,9 +66,16 @@ every_way = pytest.mark.parametrize(
         Way(seed=2, revive=True),
         Way(seed=3),
         Way(seed=4, revive=True),
+        Way(keeps="all"),
+        Way(seed=1, revive=True, keeps="all"),
+        Way(seed=2, keeps="some"),
+        Way(seed=4, revive=True, keeps="some"),
+        Way(keeps="all", late=True),
+        Way(seed=3, keeps="all", late=True),
     ],
     ids=str,
 )
+"""With values kept elsewhere a run does the same, step by step."""
 
 
 @dataclass(kw_only=True)
@@ -73,7 +86,6 @@ class Stage(World):
     workflow id cannot be open at once.
     """
 
-    slow: Sequence[str] = ()
     script: Iterator[Cue] = field(default_factory=lambda: iter(()))
     machine: Machine | None = None
     operations: list[Operation] = field(default_factory=list)
@@ -94,7 +106,7 @@ class Stage(World):
         cue = next(self.script, None)
         if cue is None:
             return False
-        cue(machine)
+        cue(cast(Machine, _Outside(machine, self.put)))
         return True
 
     def _revived(self, machine: Machine) -> Machine:
@@ -103,7 +115,7 @@ class Stage(World):
 
     def _begin(self, operation: Operation) -> None:
         super()._begin(operation)
-        self.operations.append(operation)
+        self.operations.append(_as_performed(operation))
         if isinstance(operation, Child) and operation.workflow_id is not None:
             holder = self._holders.setdefault(operation.workflow_id, operation.id)
             if holder != operation.id:
@@ -132,6 +144,29 @@ class Stage(World):
             return super()._child(child)
         self._later.append(child)
         return {"id": child.id, "run_id": "1"}
+
+
+def _as_performed(operation: Operation) -> Operation:
+    if not isinstance(operation, Call):
+        return operation
+    try:
+        return replace(operation, argument=as_performed(operation.argument))
+    except Fail:
+        return operation
+
+
+class _Outside:
+    """The machine, for those whose values may be kept elsewhere before they reach it."""
+
+    def __init__(self, machine: Machine, put: Putter) -> None:
+        self._machine = machine
+        self._put = put
+
+    def signal(self, name: str, value: Json) -> bool:
+        return self._machine.signal(name, self._put(value))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._machine, name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +255,8 @@ def play_plans(
         trace=trace,
         seed=way.seed,
         revive=way.revive,
+        put=Putter(keeps=way.keeps, seed=way.seed or 0),
+        at_once=not way.late,
         slow=slow,
         script=iter(script),
     )
@@ -228,7 +265,7 @@ def play_plans(
     assert stage.machine is not None
     return Played(
         finished=finished,
-        trace=trace,
+        trace=[entry for entry in trace if not entry.startswith("evaluate ")],
         messages=messages,
         operations=stage.operations,
         machine=stage.machine,

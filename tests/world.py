@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
-from flowspec.expressions import compile_condition, compile_template
+from temporalio.exceptions import ApplicationError
+
+from activities.evaluate import Evaluator
+from flowspec.expressions import ExpressionError, compile_template, evaluate_at, scope_for
 from flowspec.machine import (
     SHARD_ARGUMENT,
     Call,
@@ -28,10 +31,12 @@ from flowspec.machine import (
 )
 from flowspec.plan import Plan, load_plan
 from flowspec.values import Json, JsonObject
+from tests.claims import Claim, Putter, from_text, loaded, to_text
 
-__all__ = ["Fail", "World"]
+__all__ = ["Fail", "Handler", "World", "as_performed"]
 
 Handler = Callable[[JsonObject], Json]
+T = TypeVar("T")
 
 
 class Fail(Exception):
@@ -47,6 +52,9 @@ class World:
     """Runs plans; `handlers` say what activities answer, by activity type or by operation id.
 
     `trace` lists what was performed, `decide` is asked whenever nothing but waits is left.
+    `put` says which values are kept elsewhere; they are loaded for whatever performs an operation.
+    With `at_once` what the machine has to have evaluated is answered before any other step, as if
+    it had been able to look: then a run does the same step by step.
     """
 
     plans: Mapping[str, Plan]
@@ -54,6 +62,9 @@ class World:
     decide: Callable[[World, Machine], bool] = lambda _world, _machine: False
     seed: int | None = None
     revive: bool = False
+    put: Putter = field(default_factory=Putter)
+    at_once: bool = False
+    slow: Sequence[str] = ()
     now: float = 1_900_000_000.0
     trace: list[str] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
@@ -71,7 +82,8 @@ class World:
             "version": plan.version,
             "started": "2030-03-17T17:46:40.000Z",
         }
-        return Machine.start(Program(plan), run=run, input=input or {}, now=self.now)
+        given = self.put({} if input is None else input)
+        return Machine.start(Program(plan), run=run, input=given, now=self.now)
 
     def drive(self, machine: Machine) -> Finished:
         self._random = random.Random(self.seed)
@@ -79,21 +91,34 @@ class World:
         self._stopped: dict[str, None] = {}
         for _ in range(20_000):
             machine = self._revived(machine)
-            while not machine.advance(self.now):
+            while not self._advance(machine):
                 machine = self._revived(machine)
             for operation in machine.take():
                 self._begin(operation)
             if machine.finished is not None:
-                return machine.finished
+                return _readable(machine.finished)
             machine = self._revived(machine)
             if not self._answer_one(machine) and not self.decide(self, machine):
                 raise AssertionError(f"stuck: {json.dumps(machine.status(50), indent=1)}")
         raise AssertionError("the run does not end")
 
+    def _advance(self, machine: Machine) -> bool:
+        if not self.at_once:
+            return machine.advance(self.now)
+        core = machine._core
+        core.now = self.now
+        done = core.advance(1)
+        for operation in core.operations[:]:
+            if isinstance(operation, Evaluate) and operation.id not in self.slow:
+                core.operations.remove(operation)
+                self._answer(machine, operation)
+                core.state.todo.rotate(1)
+        return done and not core.state.todo
+
     def _revived(self, machine: Machine) -> Machine:
         if not self.revive:
             return machine
-        kept = json.loads(json.dumps(machine.dump()))
+        kept = from_text(to_text(machine.dump()))
         pending = machine.take()
         again = Machine.load(machine._core.program, kept)
         again._core.operations = pending
@@ -136,7 +161,8 @@ class World:
         try:
             value = self._perform(operation)
         except Fail as failure:
-            self.trace.append(f"failed {operation.id}")
+            if not (self.at_once and isinstance(operation, Evaluate)):
+                self.trace.append(f"failed {operation.id}")
             machine.fail(operation.id, {**failure.error, "node": operation.id})
         else:
             machine.answer(operation.id, value)
@@ -147,15 +173,36 @@ class World:
                 self.now = max(self.now, operation.until)
                 return None
             case Evaluate():
-                compiled = compile_condition if operation.condition else compile_template
-                return compiled(operation.source).evaluate(operation.scope)  # type: ignore[arg-type]
+                return self._evaluate(operation)
             case Call():
                 return self._call(operation)
             case Child():
                 return self._child(operation)
         raise AssertionError(operation)
 
+    def _evaluate(self, evaluate: Evaluate) -> Json:
+        async def stow(value: Json) -> Json:
+            return self.put(value)  # type: ignore[no-any-return]
+
+        async def keep(value: Json) -> Json:
+            return Claim(value)  # type: ignore[return-value]
+
+        request = {
+            "source": evaluate.source,
+            "want": evaluate.want,
+            "loose": evaluate.loose,
+            "scope": evaluate.scope,
+        }
+        try:
+            answer = _awaited(
+                Evaluator(stow, keep).evaluate(json.loads(json.dumps(loaded(request))))
+            )
+        except ApplicationError as error:
+            raise Fail(error.type or "", error.message) from error
+        return answer.value  # type: ignore[no-any-return]
+
     def _call(self, call: Call) -> Json:
+        call = replace(call, argument=as_performed(call.argument))
         self.calls.append(call)
         if call.id in self._stopped:
             raise Fail("Cancelled")
@@ -163,26 +210,95 @@ class World:
         handler = self.handlers.get(call.id) or self.handlers.get(call.activity)
         answer = handler(call.argument) if handler else call.argument.get("params")
         if call.activity.startswith("flowrunner."):
-            return answer
+            return self._cache_answer(answer)
         if isinstance(answer, tuple):
-            return {"output": answer[0], "action": answer[1]}
-        return {"output": answer, "action": None}
+            return {"output": self.put(answer[0]), "action": answer[1]}
+        return {"output": self.put(answer), "action": None}
+
+    def _cache_answer(self, answer: Any) -> Json:
+        if isinstance(answer, dict) and answer.get("hit"):
+            value = answer["value"]
+            return {**answer, "value": {**value, "output": self.put(value["output"])}}
+        return answer  # type: ignore[no-any-return]
 
     def _child(self, child: Child) -> Json:
         world = World(
-            plans=self.plans, handlers=self.handlers, revive=self.revive, trace=self.trace
+            plans=self.plans,
+            handlers=self.handlers,
+            revive=self.revive,
+            put=self.put,
+            at_once=self.at_once,
+            trace=self.trace,
         )
         argument = child.argument
         if isinstance(argument, dict) and SHARD_ARGUMENT in argument:
-            shard: Any = json.loads(json.dumps(argument[SHARD_ARGUMENT]))
-            program = Program(load_plan(shard["plan"]))
-            machine = Machine.start_shard(program, run=shard["run"], shard=shard, now=self.now)
-            finished = world.drive(machine)
-        else:
-            if child.flow not in self.plans:
-                raise Fail("FlowNotFound", f"no flow {child.flow!r}")
-            finished = world.run(child.flow, argument)
-        if finished.status != "completed":
-            error = finished.error or {}
-            raise Fail(str(error.get("type")), str(error.get("message")))
-        return finished.output
+            return self._shard(world, argument[SHARD_ARGUMENT])
+        if child.flow not in self.plans:
+            raise Fail("FlowNotFound", f"no flow {child.flow!r}")
+        output = _output(world.run(child.flow, loaded(argument)))
+        return self.put(output)  # type: ignore[no-any-return]
+
+    def _shard(self, world: World, argument: Json) -> Json:
+        """The items of a shard, and its outputs, are put away as a driver does it: whole."""
+        shard: Any = from_text(to_text(argument))
+        if isinstance(shard["items"], list):
+            items = self.put(shard["items"])
+            if isinstance(items, Claim):
+                shard = {**shard, "items": items, "count": len(shard["items"])}
+        program = Program(load_plan(shard["plan"]))
+        machine = Machine.start_shard(program, run=shard["run"], shard=shard, now=self.now)
+        output: Any = _output(world.drive(machine))
+        return {**output, "outputs": self.put(output["outputs"])}
+
+
+def _readable(finished: Finished) -> Finished:
+    return replace(finished, output=loaded(finished.output), error=loaded(finished.error))
+
+
+def _output(finished: Finished) -> Json:
+    if finished.status != "completed":
+        error = finished.error or {}
+        raise Fail(str(error.get("type")), str(error.get("message")))
+    return finished.output
+
+
+def as_performed(argument: JsonObject) -> JsonObject:
+    """What an activity is told, once its worker has loaded and computed what it can.
+
+    The world has no secrets, so what needs one is left as it stands.
+    """
+    told: Any = loaded(argument)
+    if "deferred" not in told:
+        return told  # type: ignore[no-any-return]
+    read = {
+        pointer: compile_template(_at(told["params"], pointer)).references
+        for pointer in told["deferred"]
+    }
+    secret = [
+        p for p, references in read.items() if any(r.path[0] == "secrets" for r in references)
+    ]
+    try:
+        due = [pointer for pointer in read if pointer not in secret]
+        told["params"] = evaluate_at(told["params"], due, told["scope"])
+    except ExpressionError as error:
+        place = ".".join(map(str, ("params", *error.at)))
+        raise Fail("ExpressionError", f"{place}: {error}") from error
+    if secret:
+        needs = [r for pointer in secret for r in read[pointer] if r.path[0] != "secrets"]
+        return {**told, "deferred": secret, "scope": scope_for(needs, told["scope"])}
+    return {key: told[key] for key in told if key not in ("deferred", "scope", "secrets")}
+
+
+def _at(value: Any, pointer: str) -> Any:
+    for step in pointer.split("/")[1:]:
+        value = value[int(step) if isinstance(value, list) else step]
+    return value
+
+
+def _awaited(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as ended:
+        return ended.value  # type: ignore[no-any-return]
+    raise AssertionError("it waits for something")

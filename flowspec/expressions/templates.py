@@ -72,7 +72,8 @@ class Template:
         """The value as far as it can be had here, and the JSON pointers of the rest.
 
         A text that names something `unavailable`, or that needs the inside of an opaque value,
-        is left as it stands in the source; `evaluate_at` evaluates it elsewhere.
+        is left as it stands in the source; `evaluate_at` evaluates it elsewhere. So is a mistake
+        behind such a text, for of several mistakes the first is told.
         """
         budget = Budget()
         standing: list[str] = []
@@ -83,6 +84,9 @@ class Template:
                     return _evaluated(leaf, scope, budget)
                 except NeedsWorker:
                     pass
+                except ExpressionError:
+                    if not standing:
+                        raise
             standing.append(pointer_of(leaf.place))
             return leaf.text.source
 

@@ -8,15 +8,16 @@ in another process, or in another Temporal execution, with nothing lost.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
-from flowspec.expressions import ExpressionError
+from flowspec.machine.calls import text_for_people
 from flowspec.machine.core import Core
 from flowspec.machine.frames import Frames
 from flowspec.machine.inline import Waits
 from flowspec.machine.items import Items
 from flowspec.machine.operations import (
+    NOT_STARTED,
     Call,
     Child,
     Evaluate,
@@ -29,13 +30,14 @@ from flowspec.machine.operations import (
 from flowspec.machine.program import Program, program_for
 from flowspec.machine.runs import Runs
 from flowspec.machine.shards import SHARD_ARGUMENT
-from flowspec.machine.state import FrameState, RunState
+from flowspec.machine.state import FrameState, RunState, slots
 from flowspec.machine.status import glance_of, status_of
 from flowspec.plan import NodePlan
 from flowspec.scheduler import Scheduler
-from flowspec.values import Json, JsonObject, NeedsWorker
+from flowspec.values import Json, JsonObject
 
 __all__ = [
+    "NOT_STARTED",
     "SHARD_ARGUMENT",
     "Call",
     "Child",
@@ -86,6 +88,7 @@ class Machine:
             raw=plan.vars,
             then=["root.vars"],
             otherwise=["root.failed"],
+            want="members",
         )
         return self
 
@@ -96,7 +99,9 @@ class Machine:
         """Some of the items of a wide `foreach`, as the run it belongs to described them."""
         outer = dict(cast(JsonObject, shard["scope"]))
         values = cast(JsonObject, outer.pop("vars", {}))
-        state = RunState(run=run, input=outer.pop("input", None), outer=outer, shard=shard)
+        needed = ("path", "items", "count", "base")
+        told: JsonObject = {name: shard[name] for name in needed if name in shard}
+        state = RunState(run=run, input=outer.pop("input", None), outer=outer, shard=told)
         self = cls(program, state)
         self._core.now = now
         self._core.do("root.vars", values)
@@ -118,6 +123,14 @@ class Machine:
     def dump(self) -> JsonObject:
         schedulers: JsonObject = {p: s.dump() for p, s in self._core.schedulers.items()}
         return {**self._core.state.dump(), "schedulers": schedulers}
+
+    def slots(self) -> Iterator[tuple[Any, Any]]:
+        """Every place (container and key) where a whole value of the user's is kept.
+
+        Between two calls of `advance` the value may be replaced by an opaque one that stands for
+        the same: the run goes on as before.
+        """
+        return slots(self._core.state)
 
     def rearm(self) -> None:
         """Ask again for the sleeps a dumped run was in the middle of."""
@@ -148,6 +161,7 @@ class Machine:
         return self._waits.signal(name, value)
 
     def objection(self, decision: JsonObject) -> str | None:
+        """Why a decision cannot be accepted, whatever it is; None if it can."""
         return self._waits.objection(decision)
 
     def complete(self, decision: JsonObject) -> JsonObject:
@@ -188,10 +202,17 @@ class Machine:
                 return Finished(status="failed", error=error)
 
     @property
+    def is_shard(self) -> bool:
+        """Whether this is a part of another run's wide `foreach`."""
+        return self._core.state.shard is not None
+
+    @property
     def may_move(self) -> bool:
-        """Whether all that is outstanding can be asked for again elsewhere: only sleeps are."""
+        """Whether all that is outstanding can be asked for again elsewhere: only sleeps are, and
+        what has to be asked again anyway."""
         state = self._core.state
-        return not state.todo and all(id in state.sleeping for id in state.waiters)
+        quiet = (id in state.sleeping or waiter.resting for id, waiter in state.waiters.items())
+        return not state.todo and all(quiet)
 
     @property
     def phase(self) -> str:
@@ -222,11 +243,9 @@ class Machine:
         scope: dict[str, Json] = {"input": state.input, "run": state.run}
         labels: dict[str, str] = {}
         for name, raw in program.plan.labels.items():
-            try:
-                value = program.template(f"label:{name}", "labels", raw).evaluate(scope)
-            except (ExpressionError, NeedsWorker):
-                continue
-            labels[name] = str(value)[:200]
+            text = text_for_people(program.template(f"label:{name}", "labels", raw), scope)
+            if text is not None:
+                labels[name] = text
         return labels
 
     def status(self, limit: int) -> JsonObject:

@@ -14,10 +14,11 @@ from flowspec.expressions import (
 from flowspec.machine.core import Core
 from flowspec.machine.operations import Call, make_error
 from flowspec.machine.state import FrameState, ItemState
+from flowspec.machine.wants import is_plain
 from flowspec.plan import NodePlan, RetryPlan
 from flowspec.values import Json, JsonObject, NeedsWorker
 
-__all__ = ["build_call", "cache_entry", "title_of"]
+__all__ = ["build_call", "cache_entry", "text_for_people", "title_of"]
 
 _CACHE_RETRY = RetryPlan(attempts=3)
 
@@ -29,7 +30,8 @@ def build_call(core: Core, frame: FrameState, item: ItemState, plan: NodePlan) -
     try:
         params, deferred = source.evaluate_partially(scope)
     except ExpressionError as error:
-        return make_error("ExpressionError", str(error), node=item.path)
+        place = ".".join(map(str, ("params", *error.at)))
+        return make_error("ExpressionError", f"{place}: {error}", node=item.path)
     assert item.operation is not None
     title = title_of(core, frame, item, plan)
     return Call(
@@ -74,23 +76,29 @@ def _deferred(
     """What the activity needs to evaluate the texts that were left standing."""
     if not pointers:
         return {}
+    read = [each for each in source.references_at(pointers) if each.path[0] != "secrets"]
     return {
         "deferred": list[Json](pointers),
-        "scope": cast(JsonObject, scope_for(source.references_at(pointers), scope)),
+        "scope": cast(JsonObject, scope_for(read, scope)),
         "secrets": list[Json](core.program.plan.secrets),
     }
 
 
 def title_of(core: Core, frame: FrameState, item: ItemState | None, plan: NodePlan) -> str:
-    """The node's title for people; one that cannot be worked out is left away."""
+    """The node's title for people; one that cannot be worked out here is left away."""
     if "${" not in plan.title:
         return plan.title
     source = core.program.template(plan.id, "title", plan.title)
+    return text_for_people(source, core.scope(frame, source, item=item, node=plan.id)) or ""
+
+
+def text_for_people(source: Template, scope: Mapping[str, Json]) -> str | None:
+    """A short text; None if it cannot be worked out here."""
     try:
-        value = source.evaluate(core.scope(frame, source, item=item, node=plan.id))
+        value = cast(Json, source.evaluate(scope))
     except (ExpressionError, NeedsWorker):
-        return ""
-    return str(value)[:200]
+        return None
+    return str(value)[:200] if is_plain(value) else None
 
 
 def cache_entry(id: str, verb: str, argument: JsonObject) -> Call:

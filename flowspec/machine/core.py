@@ -6,16 +6,18 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, cast
 
 from flowspec.expressions import Expression, ExpressionError, Reference, Template, scope_for
-from flowspec.machine.operations import Evaluate, Operation, Sleep, Stop, make_error
+from flowspec.machine.asking import Asking
+from flowspec.machine.operations import Evaluate, Want, make_error
 from flowspec.machine.program import Program
-from flowspec.machine.state import FrameState, ItemState, NodeRun, RunState, Todo, Waiter
+from flowspec.machine.state import FrameState, ItemState, NodeRun, RunState, Todo
+from flowspec.machine.wants import wanted
 from flowspec.plan import NodePlan
 from flowspec.scheduler import Scheduler
 from flowspec.values import Json, JsonObject, NeedsWorker
 
 __all__ = ["Core", "HasReferences"]
 
-_STARTS = ("node.start", "run.fill", "run.shard", "item.round")
+_STARTS = ("node.start", "run.fill", "run.shard", "item.round", "call.again")
 """The steps that start new work: a paused run keeps them until it is resumed."""
 
 
@@ -26,17 +28,18 @@ class HasReferences(Protocol):
     def references(self) -> tuple[Reference, ...]: ...
 
 
-class Core:
+class Core(Asking):
     """State, pending steps and outgoing operations of one run."""
 
     def __init__(self, program: Program, state: RunState) -> None:
+        super().__init__(state)
         self.program = program
-        self.state = state
         self.schedulers: dict[str, Scheduler] = {}
-        self.operations: list[Operation] = []
-        self.now = 0.0
         self.draining = False
-        self._handlers: dict[str, Callable[..., None]] = {}
+        self._handlers: dict[str, Callable[..., None]] = {
+            "call.rest": self.rest,
+            "call.again": self.ask_again,
+        }
 
     # -- steps ---------------------------------------------------------------------------------
 
@@ -75,34 +78,6 @@ class Core:
         self.state.todo.extend(self.state.held)
         self.state.held = []
 
-    # -- operations ----------------------------------------------------------------------------
-
-    def ask(self, operation: Operation, then: Todo, otherwise: Todo) -> None:
-        self.operations.append(operation)
-        self.state.waiters[operation.id] = Waiter(then=then, otherwise=otherwise)
-
-    def sleep(self, id: str, until: float, then: Todo, title: str = "") -> None:
-        self.state.sleeping[id] = until
-        self.ask(Sleep(id=id, until=until, title=title), then, then)
-
-    def answer(self, id: str, value: Json) -> None:
-        self.state.sleeping.pop(id, None)
-        waiter = self.state.waiters.pop(id, None)
-        if waiter is not None:
-            self.state.todo.append([*waiter.then, value])
-
-    def fail(self, id: str, error: JsonObject) -> None:
-        self.state.sleeping.pop(id, None)
-        waiter = self.state.waiters.pop(id, None)
-        if waiter is not None:
-            self.state.todo.append([*waiter.otherwise, error])
-
-    def wake(self, id: str | None) -> None:
-        """Give up a sleep; nothing follows from it."""
-        if id is not None and self.state.sleeping.pop(id, None) is not None:
-            del self.state.waiters[id]
-            self.operations.append(Stop(id=id))
-
     # -- values --------------------------------------------------------------------------------
 
     def evaluate(
@@ -114,24 +89,30 @@ class Core:
         raw: Json,
         then: Todo,
         otherwise: Todo,
-    ) -> None:
-        """Go on with the value: at once, before any other step, so that nobody changes a variable
-        in between; or when an activity worker has worked it out."""
+        want: Want = "value",
+        loose: tuple[str, ...] | None = None,
+    ) -> str | None:
+        """Go on with what is wanted of the value: at once, before any other step, so that nobody
+        changes a variable in between; or when an activity worker has worked it out: then this
+        gives the id of that question."""
         try:
-            value = cast(Json, source.evaluate(scope))
+            value = wanted(cast(Json, source.evaluate(scope)), want, loose)
         except NeedsWorker:
             operation = Evaluate(
                 id=id,
                 node=id,
                 source=raw,
-                condition=isinstance(source, Expression),
+                want=want,
+                loose=loose,
                 scope=cast(JsonObject, scope_for(source.references, scope)),
             )
             self.ask(operation, then, otherwise)
+            return id
         except ExpressionError as error:
             self.state.todo.appendleft([*otherwise, make_error("ExpressionError", str(error))])
         else:
             self.state.todo.appendleft([*then, value])
+        return None
 
     def scope(
         self,
@@ -153,7 +134,7 @@ class Core:
             elif root == "run":
                 scope["run"] = self.state.run
             elif root == "vars":
-                scope["vars"] = self.vars(frame)
+                scope["vars"] = dict(self.vars(frame))  # what is handed on whole stays as it is
         if any(root not in ("nodes", "input", "run", "vars") for root in roots):
             scope = {**self._locals(frame, item, node), **scope}
         return {**scope, **extra} if extra else scope

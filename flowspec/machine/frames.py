@@ -92,6 +92,7 @@ class Frames:
             raw=raw,
             then=["node.judged", *rest],
             otherwise=["node.judge_failed", *rest],
+            want="condition",
         )
 
     def judged(

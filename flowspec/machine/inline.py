@@ -11,10 +11,17 @@ from flowspec.machine.calls import title_of
 from flowspec.machine.core import Core
 from flowspec.machine.operations import Child, make_error
 from flowspec.machine.state import ItemState
+from flowspec.machine.wants import is_plain
 from flowspec.plan import NodePlan
 from flowspec.values import Json, JsonObject
 
 __all__ = ["Inline", "Waits", "iso"]
+
+_TOO_LARGE = (
+    "the decision is too large to be read here: it has to stay below the size from which values "
+    "are kept in the store (CLAIM_CHECK_THRESHOLD); give less data, or put it elsewhere and give "
+    "its address"
+)
 
 
 class Inline:
@@ -173,6 +180,8 @@ class Waits:
 
     def objection(self, decision: JsonObject) -> str | None:
         """Why a decision cannot be accepted, in words for the person who gave it."""
+        if not is_plain(decision):
+            return _TOO_LARGE
         wait = self._find(decision.get("node"))
         if isinstance(wait, str):
             return wait

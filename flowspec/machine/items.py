@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import cast
 
-from flowspec.expressions import Template
 from flowspec.machine.calls import build_call, cache_entry
 from flowspec.machine.core import Core
 from flowspec.machine.frames import Frames
 from flowspec.machine.inline import Inline
-from flowspec.machine.operations import Stop, make_error
+from flowspec.machine.operations import make_error
 from flowspec.machine.state import FrameState, ItemState
-from flowspec.plan import NodePlan, RetryPlan, canonical
+from flowspec.plan import NodePlan, RetryPlan
 from flowspec.values import Json, JsonObject
 
 __all__ = ["Items"]
 
 _COMPOSITES = ("block", "flow")
+_LOOSE: dict[str, tuple[str, ...] | None] = {
+    "set": None,
+    "return": ("value",),
+    "fail": ("details",),
+    "flow": ("input",),
+}
+"""The parameters of inline nodes that are only handed on; None for all of them."""
 
 
 class Items:
@@ -75,13 +80,15 @@ class Items:
         then: list[Json] = ["item.params", item.path]
         if plan.type == "set" and "vars" in scope:
             then = ["item.set", item.path, dict(cast(JsonObject, scope["vars"]))]
-        self._core.evaluate(
+        item.operation = self._core.evaluate(
             source,
             scope,
             id=f"{self._operation(item)}~params",
             raw=plan.params,
             then=then,
             otherwise=["item.error", item.path],
+            want="members",
+            loose=_LOOSE.get(plan.type, ()),
         )
 
     def set_known(self, path: str, seen: JsonObject, params: JsonObject) -> None:
@@ -89,7 +96,7 @@ class Items:
         item = self._core.state.items.get(path)
         if item is None:
             return
-        if seen == self._core.vars(self._core.frame_of(item)):
+        if item.cancelled or seen == self._core.vars(self._core.frame_of(item)):
             self.params_known(path, params)
         else:
             self._ask_params(item, self._plan(item))
@@ -153,37 +160,25 @@ class Items:
 
     def _look_up(self, item: ItemState, plan: NodePlan) -> None:
         assert plan.cache is not None
-        key = plan.params if plan.cache.key is None else plan.cache.key
-        part = "params" if plan.cache.key is None else "cache"
-        source = self._core.program.template(plan.id, part, key)
-        scope = self._core.scope(self._core.frame_of(item), source, item=item, node=plan.id)
-        left = self._cacheable(source, scope)
-        self._core.evaluate(
-            source if left is None else self._core.program.template(plan.id, "cache~", left),
-            scope,
+        raw, source = self._core.program.cache_key(plan)
+        item.operation = self._core.evaluate(
+            source,
+            self._core.scope(self._core.frame_of(item), source, item=item, node=plan.id),
             id=f"{self._operation(item)}~key",
-            raw=key,
+            raw=raw,
             then=["item.cache_key", item.path],
             otherwise=["item.error", item.path],
+            want="digest",
         )
 
-    @staticmethod
-    def _cacheable(source: Template, scope: JsonObject) -> Json:
-        """With a secret in the parameters, its name stands in the key, never its value."""
-        if not any(reference.path[0] == "secrets" for reference in source.references):
-            return None
-        value, _ = source.evaluate_partially(scope)
-        return cast(Json, value)
-
-    def cache_key_known(self, path: str, key: Json) -> None:
+    def cache_key_known(self, path: str, digest: str) -> None:
         item = self._core.state.items[path]
         plan = self._plan(item)
         assert plan.cache is not None
         if item.cancelled:
             self._done(item, _cancelled(path))
             return
-        text = canonical(key).encode()
-        name = f"{self._core.program.plan.flow}/{plan.id}/{hashlib.sha256(text).hexdigest()}"
+        name = f"{self._core.program.plan.flow}/{plan.id}/{digest}"
         item.cache = {"id": f"flowrunner-cache/{name}", "ttl": plan.cache.ttl}
         item.operation = f"{self._operation(item)}~cache"
         call = cache_entry(item.operation, "get", item.cache)
@@ -216,13 +211,14 @@ class Items:
             return
         item.last = result
         source = self._core.program.condition(plan.repeat.condition)
-        self._core.evaluate(
+        item.operation = self._core.evaluate(
             source,
             self._core.scope(self._core.frame_of(item), source, item=item, node=plan.id),
             id=f"{self._operation(item)}~repeat",
             raw=plan.repeat.condition,
             then=["item.repeat", path],
             otherwise=["item.error", path],
+            want="condition",
         )
 
     def repeat_known(self, path: str, value: Json) -> None:
@@ -248,7 +244,7 @@ class Items:
         if item is None:
             return
         if error.get("type") == "Cancelled" and item.cancelled:
-            self._done(item, _cancelled(path))
+            self._done(item, item.last or _cancelled(path))
             return
         plan = self._plan(item)
         if plan.type in _COMPOSITES and not item.cancelled and _may_retry(plan.retry, item, error):
@@ -290,7 +286,7 @@ class Items:
             self._core.wake(item.operation)
             self._done(item, _cancelled(path))
         elif item.operation is not None and item.operation in state.waiters:
-            self._core.operations.append(Stop(id=item.operation))
+            self._core.stop(item.operation)
         elif ["item.round", path] in state.held:
             state.held.remove(["item.round", path])
             self._done(item, _cancelled(path))

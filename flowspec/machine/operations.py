@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, TypeAlias, cast
 
 from flowspec.plan import RetryPlan
 from flowspec.values import Json, JsonObject
 
 __all__ = [
+    "NOT_STARTED",
     "Call",
     "Child",
     "Evaluate",
@@ -16,8 +17,17 @@ __all__ = [
     "Operation",
     "Sleep",
     "Stop",
+    "Want",
+    "dump_operation",
+    "load_operation",
     "make_error",
 ]
+
+NOT_STARTED = "NotStarted"
+"""The type of an activity's failure that says that this attempt never began: its arguments could
+not be loaded. It counts as no attempt; the machine asks again. Histories hold it: never changed."""
+
+Want: TypeAlias = Literal["condition", "value", "members", "items", "digest"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +50,20 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
-    """Evaluate what needs a value workflow code must not load; answered with the result."""
+    """Evaluate what needs a value workflow code must not load.
+
+    `source` is a template, or an expression if `want` is `condition`. The answer is, by `want`,
+    `condition`: a plain boolean; `value`: anything, and anything in it may be opaque; `members`:
+    an object of whose members those named in `loose` (all if it is None) may be or hold something
+    opaque; `items`: what `foreach` goes over, as a list of such values, or `{items, count}` with
+    an opaque list; `digest`: the SHA-256, in hex, of the value as canonical JSON.
+    """
 
     id: str
     node: str
     source: Json
-    condition: bool
+    want: Want
+    loose: tuple[str, ...] | None = None
     scope: JsonObject
 
 
@@ -75,7 +93,7 @@ class Child:
 
 @dataclass(frozen=True, kw_only=True)
 class Stop:
-    """The operation of this id is no longer wanted; calls and children are still answered."""
+    """The operation of this id is no longer wanted; all but sleeps are still answered."""
 
     id: str
 
@@ -102,3 +120,24 @@ def make_error(
 ) -> JsonObject:
     """An error as flows see it under `error` and `nodes.<id>.error`."""
     return {"type": type, "message": message, "node": node, "attempt": attempt, "details": details}
+
+
+def dump_operation(operation: Call | Evaluate) -> JsonObject:
+    """The operation as JSON; its values are handed on, not copied."""
+    data: dict[str, Any] = {item.name: getattr(operation, item.name) for item in fields(operation)}
+    if isinstance(operation, Call):
+        retry = asdict(operation.retry)
+        data["retry"] = {**retry, "only": [*retry["only"]], "never": [*retry["never"]]}
+    elif operation.loose is not None:
+        data["loose"] = [*operation.loose]
+    return {"kind": type(operation).__name__, **data}
+
+
+def load_operation(data: JsonObject) -> Call | Evaluate:
+    given = cast("dict[str, Any]", {key: value for key, value in data.items() if key != "kind"})
+    if data["kind"] == "Call":
+        retry = given["retry"]
+        lists = {"only": tuple(retry["only"]), "never": tuple(retry["never"])}
+        return Call(**{**given, "retry": RetryPlan(**{**retry, **lists})})
+    loose = given["loose"]
+    return Evaluate(**{**given, "loose": None if loose is None else tuple(loose)})

@@ -13,6 +13,7 @@ from flowspec.expressions import (
     compile_condition,
     compile_template,
 )
+from flowspec.machine.caching import keyed
 from flowspec.plan import GraphPlan, NodePlan, Plan
 from flowspec.routes import Graph
 from flowspec.values import Json
@@ -39,6 +40,7 @@ class Program:
                 self.graphs[node.id] = Graph(node.graph)
         self._templates: dict[tuple[str, str], Template] = {}
         self._conditions: dict[str | bool, Expression] = {}
+        self._keys: dict[str, tuple[Json, Template]] = {}
         self._inside: dict[str, Mentioned] = {}
         self.events = self._event_names()
 
@@ -56,6 +58,14 @@ class Program:
         if source not in self._conditions:
             self._conditions[source] = compile_condition(source)
         return self._conditions[source]
+
+    def cache_key(self, node: NodePlan) -> tuple[Json, Template]:
+        """What the key of a node's results is made of, and its compiled form."""
+        if node.id not in self._keys:
+            assert node.cache is not None
+            raw = keyed(node.params) if node.cache.key is None else node.cache.key
+            self._keys[node.id] = raw, compile_template(raw)
+        return self._keys[node.id]
 
     def inside(self, node: NodePlan) -> Mentioned:
         """Everything the expressions of a node and of the nodes in it mention."""

@@ -7,12 +7,13 @@ from typing import cast
 
 from flowspec.machine.calls import title_of
 from flowspec.machine.core import Core
+from flowspec.machine.elements import batched, item_at, number_of
 from flowspec.machine.frames import node_path
-from flowspec.machine.operations import Stop, make_error
+from flowspec.machine.operations import make_error
 from flowspec.machine.shards import Shards
 from flowspec.machine.state import SHOWN_FAILURES, FrameState, ItemState, NodeRun, Todo
 from flowspec.plan import ForeachPlan, NodePlan
-from flowspec.values import Json, JsonObject
+from flowspec.values import Json, JsonObject, Opaque
 
 __all__ = ["Runs"]
 
@@ -52,13 +53,14 @@ class Runs:
             self._open(run)
             return
         source = self._core.program.condition(when)
-        self._core.evaluate(
+        run.asked = self._core.evaluate(
             source,
             self._core.scope(frame, source, node=node, extra=_error_name(run)),
             id=f"{path}~when",
             raw=when,
             then=["run.when", path],
             otherwise=["run.error", path],
+            want="condition",
         )
 
     def _path(self, frame: str, node: str) -> str:
@@ -107,6 +109,7 @@ class Runs:
         run = self._core.state.runs.get(path)
         if run is None:
             return
+        run.asked = None
         if value is False:
             self._finish(run, {"outcome": "skipped"})
         else:
@@ -127,16 +130,17 @@ class Runs:
             return
         frame = self._core.state.frames[run.frame]
         if self._core.state.shard is not None and frame.owner is None:
-            self._core.do("run.items", run.path, self._core.state.shard["items"])
+            self._core.do("run.items", run.path, self._shards.given())
             return
         source = self._core.program.template(run.node, "foreach", plan.foreach.items)
-        self._core.evaluate(
+        run.asked = self._core.evaluate(
             source,
             self._core.scope(frame, source, node=run.node, extra=_error_name(run)),
             id=f"{run.path}~foreach",
             raw=plan.foreach.items,
             then=["run.items", run.path],
             otherwise=["run.error", run.path],
+            want="items",
         )
 
     @staticmethod
@@ -148,22 +152,23 @@ class Runs:
 
     # -- foreach -------------------------------------------------------------------------------
 
-    def items_known(self, path: str, value: Json) -> None:
+    def items_known(self, path: str, value: list[Json] | JsonObject) -> None:
+        """`value` is a list, or `{items, count}` with an opaque one."""
         run = self._core.state.runs.get(path)
         if run is None:
             return
+        run.asked = None
         plan = self._core.plan_of(run).foreach
         assert plan is not None
-        items = _as_items(value)
-        if items is None:
-            message = f"foreach needs a list or a mapping, found {_kind(value)}"
-            self.fail(path, make_error("ExpressionError", message))
-            return
-        run.items = _batched(items, plan.batch)
-        run.outputs = [None] * len(run.items)
-        run.tolerated = _tolerated(plan, len(run.items))
-        self._core.record(run.frame, run.node, done=0, total=len(run.items))
-        wide = len(run.items) > plan.shard and self._shards.possible(run)
+        if isinstance(value, list):
+            run.items = batched(value, plan.batch)
+        else:
+            run.items, run.count = cast(Opaque, value["items"]), cast(int, value["count"])
+        total = number_of(run, plan)
+        run.outputs = [None] * total
+        run.tolerated = _tolerated(plan, total)
+        self._core.record(run.frame, run.node, done=0, total=total)
+        wide = total > plan.shard and self._shards.possible(run)
         self._core.do("run.shard" if wide else "run.fill", path)
 
     def fill(self, path: str) -> None:
@@ -175,12 +180,12 @@ class Runs:
         assert foreach is not None
         while (
             run.ending is None
-            and run.next < len(run.items)
+            and run.next < len(run.outputs)
             and len(run.active) < foreach.concurrency
         ):
             index = run.next
             run.next += 1
-            self._begin_item(run, index, run.items[index])
+            self._begin_item(run, index, item_at(run, foreach, index))
         if not run.active:
             self.settle(run)
 
@@ -257,6 +262,7 @@ class Runs:
     def fail(self, path: str, error: JsonObject) -> None:
         run = self._core.state.runs.get(path)
         if run is not None:
+            run.asked = None
             self.end(run, {"outcome": "failure", "error": {**error, "node": path}})
 
     def end(self, run: NodeRun, ending: JsonObject) -> None:
@@ -271,8 +277,8 @@ class Runs:
         if run.ending is not None:
             return
         run.ending = ending
-        if run.shard is not None:
-            self._core.operations.append(Stop(id=run.shard))
+        self._core.stop(run.asked)
+        self._core.stop(run.shard)
         for item in list(run.active):
             self._core.do_now("item.cancel", item)
 
@@ -325,25 +331,6 @@ def _brief(error: Json) -> Json:
         "message": message if len(message) <= 500 else f"{message[:500]}…",
         "attempt": error["attempt"],
     }
-
-
-def _as_items(value: Json) -> list[Json] | None:
-    if isinstance(value, list):
-        return value
-    if isinstance(value, dict):
-        return [{"key": key, "value": entry} for key, entry in value.items()]
-    return None
-
-
-def _kind(value: Json) -> str:
-    names = {type(None): "null", bool: "a boolean", int: "a number", float: "a number", str: "text"}
-    return names.get(type(value), type(value).__name__)
-
-
-def _batched(items: list[Json], size: int | None) -> list[Json]:
-    if size is None:
-        return items
-    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def _tolerated(plan: ForeachPlan, total: int) -> int:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, cast
 
 from flowspec.expressions import scope_for
 from flowspec.machine.core import Core
+from flowspec.machine.elements import section
 from flowspec.machine.operations import Child
 from flowspec.machine.state import SHOWN_FAILURES, NodeRun
 from flowspec.plan import GraphPlan, NodePlan, Plan, dump_plan
-from flowspec.values import Json, JsonObject
+from flowspec.values import Json, JsonObject, Opaque
 
 if TYPE_CHECKING:
     from flowspec.machine.runs import Runs
@@ -52,37 +53,49 @@ class Shards:
             return
         plan = self._core.plan_of(run)
         assert plan.foreach is not None
-        items = run.items[run.next : run.next + plan.foreach.shard]
+        stop = min(run.next + plan.foreach.shard, len(run.outputs))
         run.shard = f"{path}~shard{run.next // plan.foreach.shard}"
         child = Child(
             id=run.shard,
             node=path,
             flow=self._core.program.plan.flow,
-            argument={SHARD_ARGUMENT: self._argument(run, plan, items)},
-            title=f"{path}, items {run.next} to {run.next + len(items) - 1}",
+            argument={SHARD_ARGUMENT: self._argument(run, plan, stop)},
+            title=f"{path}, items {run.next} to {stop - 1}",
             priority=plan.priority,
         )
-        self._core.ask(child, ["shard.done", path, len(items)], ["shard.failed", path])
+        self._core.ask(child, ["shard.done", path, stop - run.next], ["shard.failed", path])
 
-    def _argument(self, run: NodeRun, plan: NodePlan, items: list[Json]) -> JsonObject:
+    def given(self) -> Json:
+        """The items this shard was told to work off."""
+        shard = self._core.state.shard
+        assert shard is not None
+        items, self._core.state.shard = shard["items"], {**shard, "items": []}
+        return {"items": items, "count": shard["count"]} if "count" in shard else items
+
+    def _argument(self, run: NodeRun, plan: NodePlan, stop: int) -> JsonObject:
+        assert plan.foreach is not None
         frame = self._core.state.frames[run.frame]
         mentioned = self._core.program.inside(plan)
         scope = self._core.scope(frame, mentioned, node=plan.id)
         if run.error is not None:
             scope["error"] = run.error
         return {
-            "plan": dump_plan(self._plan(plan, run.tolerated - run.failures)),
+            "plan": dump_plan(self._plan(run, plan)),
             "path": run.path,
-            "items": items,
+            **section(run, plan.foreach, run.next, stop),
             "base": run.next,
             "scope": cast(JsonObject, scope_for(mentioned.references, scope)),
             "run": self._core.state.run,
         }
 
-    def _plan(self, node: NodePlan, tolerated: int) -> Plan:
+    def _plan(self, run: NodeRun, node: NodePlan) -> Plan:
         assert node.foreach is not None
         foreach = replace(
-            node.foreach, items=[], batch=None, tolerate=tolerated, tolerate_percent=False
+            node.foreach,
+            items=[],
+            batch=node.foreach.batch if isinstance(run.items, Opaque) else None,
+            tolerate=run.tolerated - run.failures,
+            tolerate_percent=False,
         )
         alone = replace(
             node, foreach=foreach, when=None, undo=None, join="all", races=(), timeout=None
@@ -101,7 +114,10 @@ class Shards:
         if run is None:
             return
         run.shard = None
-        run.outputs[run.next : run.next + count] = cast("list[Json]", answer["outputs"])
+        outputs = answer["outputs"]
+        if isinstance(outputs, Opaque):
+            outputs = [cast(Json, outputs.part(index)) for index in range(count)]
+        run.outputs[run.next : run.next + count] = cast("list[Json]", outputs)
         run.next += count
         self._count_failures(run, answer.get("error"))
         self._core.record(run.frame, run.node, done=run.next)

@@ -7,12 +7,23 @@ execution of a node in a frame. An *item* is one element of a run's `foreach`, o
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias, cast
 
-from flowspec.values import Json, JsonObject
+from flowspec.machine.operations import Call, Evaluate, dump_operation, load_operation
+from flowspec.values import Json, JsonObject, Opaque
 
-__all__ = ["SHOWN_FAILURES", "FrameState", "ItemState", "NodeRun", "RunState", "Todo", "Waiter"]
+__all__ = [
+    "SHOWN_FAILURES",
+    "FrameState",
+    "ItemState",
+    "NodeRun",
+    "RunState",
+    "Todo",
+    "Waiter",
+    "slots",
+]
 
 SHOWN_FAILURES = 100
 """How many failed items of a `foreach` are told one by one; the rest are counted."""
@@ -23,10 +34,37 @@ Todo: TypeAlias = list[Json]
 
 @dataclass(kw_only=True)
 class Waiter:
-    """Which steps follow once an operation is answered, or has failed."""
+    """Which steps follow once an operation is answered, or has failed.
+
+    `asked` is what can be asked again if it never begins; it has been `starts` times, first in
+    the moment `since`, and has `spent` attempts on the way. While `resting` it is not under way.
+    """
 
     then: Todo
     otherwise: Todo
+    asked: Call | Evaluate | None = None
+    since: float = 0.0
+    starts: int = 1
+    spent: int = 0
+    resting: bool = False
+    stopped: bool = False
+
+    @property
+    def ends(self) -> float | None:
+        """When the time of a call is over."""
+        if not isinstance(self.asked, Call) or self.asked.timeout is None:
+            return None
+        return self.since + self.asked.timeout
+
+    def dump(self) -> dict[str, Any]:
+        if self.asked is None:
+            return {"then": self.then, "otherwise": self.otherwise}
+        return {**vars(self), "asked": dump_operation(self.asked)}
+
+    @classmethod
+    def load(cls, data: dict[str, Any]) -> Waiter:
+        asked = data.get("asked")
+        return cls(**{**data, "asked": None if asked is None else load_operation(asked)})
 
 
 @dataclass(kw_only=True)
@@ -45,7 +83,11 @@ class FrameState:
 
 @dataclass(kw_only=True)
 class NodeRun:
-    """`items` is None without `foreach`; `ending` says why a run is being brought to its end."""
+    """`items` is None without `foreach`; if it is opaque, `count` says how many items it has.
+
+    `asked` is the question about the run that is open; `ending` says why it is being brought to
+    its end.
+    """
 
     path: str
     frame: str
@@ -53,7 +95,8 @@ class NodeRun:
     error: JsonObject | None = None
     undo: JsonObject | None = None
     timer: str | None = None
-    items: list[Json] | None = None
+    items: list[Json] | Opaque | None = None
+    count: int = 0
     next: int = 0
     active: list[str] = field(default_factory=list)
     outputs: list[Json] = field(default_factory=list)
@@ -61,6 +104,7 @@ class NodeRun:
     failures: int = 0
     tolerated: int = 0
     shard: str | None = None
+    asked: str | None = None
     ending: JsonObject | None = None
 
 
@@ -86,6 +130,7 @@ class RunState:
     """Everything a run needs to go on elsewhere; schedulers are kept beside their frames.
 
     `outer` holds the names a shard's expressions see from the run it belongs to; `shard` its items.
+    `renamed` tells the ids of operations that had to be asked again from what the run calls them.
     """
 
     run: JsonObject
@@ -99,6 +144,7 @@ class RunState:
     held: list[Todo] = field(default_factory=list)
     paused: bool = False
     waiters: dict[str, Waiter] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
     sleeping: dict[str, float] = field(default_factory=dict)
     waits: dict[str, JsonObject] = field(default_factory=dict)
     signals: dict[str, list[Json]] = field(default_factory=dict)
@@ -108,8 +154,9 @@ class RunState:
     def dump(self) -> JsonObject:
         """Shallow where it can be: values are handed on, not copied."""
         data: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
-        for name in ("frames", "runs", "items", "waiters"):
+        for name in ("frames", "runs", "items"):
             data[name] = {key: dict(vars(entry)) for key, entry in data[name].items()}
+        data["waiters"] = {key: waiter.dump() for key, waiter in self.waiters.items()}
         data["todo"] = list(self.todo)
         return data
 
@@ -120,8 +167,91 @@ class RunState:
             ("frames", FrameState),
             ("runs", NodeRun),
             ("items", ItemState),
-            ("waiters", Waiter),
         ):
             raw[name] = {key: kind(**entry) for key, entry in raw[name].items()}
+        raw["waiters"] = {key: Waiter.load(entry) for key, entry in raw["waiters"].items()}
         raw["todo"] = deque(raw["todo"])
         return cls(**raw)
+
+
+# -- where values are ------------------------------------------------------------------------------
+
+_Slots: TypeAlias = Iterator[tuple[Any, Any]]
+"""Containers (objects and lists), each with the key of a value in it."""
+
+
+def slots(state: RunState | JsonObject) -> _Slots:
+    """Every place in a state, or in a dumped one, that holds a whole value of the user's.
+
+    Whatever is there may be replaced by an opaque value that stands for the same; no container
+    is a part of the plan. Holds where nothing is to be done at once.
+    """
+    told = _fields(state)
+    yield told, "input"
+    yield from ((told["outer"], name) for name in told["outer"] if name != "nodes")
+    for result in told["outer"].get("nodes", {}).values():
+        yield from _in_result(result)
+    if told["shard"] is not None:
+        yield from _in_list(told["shard"]["items"])
+    for waiting in told["signals"].values():
+        yield from _in_list(waiting)
+    for name, inside in (("frames", _in_frame), ("runs", _in_run), ("items", _in_item)):
+        for entry in told[name].values():
+            yield from inside(_fields(entry))
+    for waiter in told["waiters"].values():
+        yield from _in_waiter(_fields(waiter))
+
+
+def _fields(entry: Any) -> dict[str, Any]:
+    return entry if isinstance(entry, dict) else vars(entry)
+
+
+def _in_list(values: list[Json] | Opaque | None, start: int = 0) -> _Slots:
+    if isinstance(values, list):
+        yield from ((values, index) for index in range(start, len(values)))
+
+
+def _in_result(result: dict[str, Any] | None) -> _Slots:
+    """Of a result, or whatever else has an output or an error."""
+    if result is None:
+        return
+    if "output" in result:
+        yield result, "output"
+    if isinstance(result.get("error"), dict):
+        yield result["error"], "details"
+
+
+def _in_frame(frame: dict[str, Any]) -> _Slots:
+    yield from ((frame["vars"], name) for name in frame["vars"] or ())
+    for result in (*frame["results"].values(), *frame["done"], frame["undoing"], frame["ending"]):
+        yield from _in_result(result)
+
+
+def _in_run(run: dict[str, Any]) -> _Slots:
+    yield from _in_list(run["items"], run["next"])
+    yield from _in_list(run["outputs"])
+    for result in (run["undo"], run["ending"], {"error": run["error"]}):
+        yield from _in_result(result)
+
+
+def _in_item(item: dict[str, Any]) -> _Slots:
+    yield item, "value"
+    yield from _in_result(item["last"])
+
+
+def _in_waiter(waiter: dict[str, Any]) -> _Slots:
+    """What is asked again, and what the next steps were told."""
+    if waiter.get("asked") is None:
+        return
+    asked = _fields(waiter["asked"])
+    argument = asked.get("argument", {})
+    if "params" in argument:
+        yield argument, "params"
+    yield from _in_result(argument.get("value"))
+    scope = asked.get("scope", argument.get("scope", {}))
+    yield from ((scope, name) for name in scope)
+    for step in (waiter["then"], waiter["otherwise"]):
+        if step[0] == "item.set":
+            yield from ((step[2], name) for name in step[2])
+        elif step[0] == "item.stored":
+            yield from _in_result(step[2])

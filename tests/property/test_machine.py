@@ -111,14 +111,14 @@ def _decide(seed: int) -> Callable[[World, Machine], bool]:
     return decide
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(plans(), SEEDS, DISTURBANCES)
 def test_every_run_ends(plan: Plan, seed: int, disturbance: str) -> None:
     finished, _ = _run(plan, seed, disturbance)
     assert (finished.status == "completed") == (finished.error is None)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(plans(), SEEDS, DISTURBANCES)
 def test_a_run_is_the_same_when_revived_between_any_two_steps(
     plan: Plan, seed: int, disturbance: str
@@ -160,7 +160,7 @@ class Moving(World):
         return super()._answer_one(machine)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(plans(), SEEDS, st.integers(1, 6))
 def test_a_run_that_drains_comes_to_where_it_can_move_and_then_to_its_end(
     plan: Plan, seed: int, moment: int

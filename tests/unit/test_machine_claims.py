@@ -1,92 +1,32 @@
-"""Values that only an activity worker can load: a flow does the same with them."""
+"""Values that only an activity worker can load: a flow does the same with them.
+
+That whole runs do, step by step, the tests of patterns and of the machine show: they play every
+flow with values kept elsewhere, too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from flowspec.expressions import compile_template
-from flowspec.machine import Call, Evaluate, Operation
+from flowspec.machine import Call, Child, Evaluate, Machine, Program
 from flowspec.values import Json, JsonObject, Opaque
-from tests.stage import Cue, Stage, cancel, plan_of
-from tests.world import Handler
+from tests.claims import Claim
+from tests.stage import Played, Way, cancel, plan_of, play_plans, play_text, refuse, signal
+from tests.unit.test_machine_shards import sharded
+from tests.world import World
 
-SEEDS = pytest.mark.parametrize("seed", [None, 1, 2, 3])
-
-
-@dataclass(frozen=True)
-class Claim(Opaque):
-    """Stands for a value kept elsewhere."""
-
-    value: Json
-
-
-class Workers(Stage):
-    """A world whose workers load claims and work out what was left to them."""
-
-    def _perform(self, operation: Operation) -> Any:
-        if isinstance(operation, Evaluate):
-            operation = replace(operation, scope=loaded(operation.scope))
-        return super()._perform(operation)
-
-    def _call(self, call: Call) -> Json:
-        argument = loaded(call.argument)
-        for pointer in argument.get("deferred", []):
-            *way, last = pointer.split("/")[1:]
-            place = argument["params"]
-            for step in way:
-                place = place[int(step)] if isinstance(place, list) else place[step]
-            key = int(last) if isinstance(place, list) else last
-            place[key] = compile_template(place[key]).evaluate(argument["scope"])
-        return super()._call(replace(call, argument=argument))
+WAYS = pytest.mark.parametrize(
+    "way",
+    [Way(seed=seed, keeps=keeps, late=True) for seed in (None, 1, 2) for keeps in ("all", "some")],
+    ids=str,
+)
+LATE = Way(keeps="all", late=True)
 
 
-def loaded(value: Any) -> Any:
-    """A copy with every claim in it replaced by what it stands for."""
-    match value:
-        case Claim():
-            return loaded(value.value)
-        case dict():
-            return {key: loaded(entry) for key, entry in value.items()}
-        case list():
-            return [loaded(entry) for entry in value]
-        case _:
-            return value
-
-
-@dataclass(frozen=True)
-class Run:
-    status: str
-    output: Json
-    messages: list[str]
-    trace: list[str]
-
-
-def run(
-    text: str,
-    data: object,
-    seed: int | None,
-    *,
-    slow: tuple[str, ...] = (),
-    script: Sequence[Cue] = (),
-) -> Run:
-    messages: list[str] = []
-
-    def write(argument: JsonObject) -> Json:
-        params = cast(JsonObject, argument["params"])
-        messages.append(str(params["message"]))
-        return params
-
-    plan = plan_of(text)
-    handlers: dict[str, Handler] = {"log": write}
-    world = Workers(
-        plans={plan.flow: plan}, handlers=handlers, seed=seed, slow=slow, script=iter(script)
-    )
-    finished = world.play(plan.flow, cast(Json, {"data": data}))
-    return Run(finished.status, loaded(finished.output), sorted(messages), world.trace)
+def evaluations(played: Played) -> dict[str, Evaluate]:
+    return {o.id: o for o in played.operations if isinstance(o, Evaluate)}
 
 
 EVERYWHERE = """\
@@ -122,49 +62,172 @@ output: ["${input.data.n}", "${vars.v}", "${nodes.part.output}", "${nodes.c.outc
 DATA: JsonObject = {"go": True, "n": 3, "name": "ada", "list": [1, 2], "time": "2s", "one": 1}
 
 
-@SEEDS
+@WAYS
 @pytest.mark.parametrize("changed", [{}, {"n": 1}, {"go": False}, {"list": [], "one": 2}])
-def test_a_flow_does_the_same_with_a_claim_as_with_the_value(
-    seed: int | None, changed: JsonObject
-) -> None:
+def test_a_flow_does_the_same_with_a_claim_as_with_the_value(way: Way, changed: JsonObject) -> None:
     data = {**DATA, **changed}
-    plain, claimed = run(EVERYWHERE, data, seed), run(EVERYWHERE, Claim(data), seed)
-    assert (claimed.status, claimed.output) == (plain.status, plain.output)
+    plain = play_text(EVERYWHERE, Way(seed=way.seed), {"data": data})
+    claimed = play_text(EVERYWHERE, way, {"data": data})
+    assert claimed.finished == plain.finished
+    assert sorted(claimed.messages) == sorted(plain.messages)
+    assert plain.finished.status == "completed"
+    assert not evaluations(plain)
+    assert evaluations(claimed)
+
+
+WRONG = """\
+flow: wrong
+input: {required: [data], properties: {data: {}}}
+vars: {v: {known: 1}}
+nodes:
+  a: {NODE, next: {failure: told}}
+  told: {type: log, params: {message: "${error.message}", data: "${error}"}}
+"""
+
+
+@WAYS
+@pytest.mark.parametrize(
+    "node",
+    [
+        'type: log, params: {message: "${input.data.no}"}',
+        'type: log, params: {message: "${input.data.n} ${vars.v.no}"}',
+        'type: log, params: {message: "${input.data.no}", data: "${1 / 0}"}',
+        'type: wait, params: {for: "${input.data.no}"}',
+        'type: wait, params: {for: "${input.data.n}"}',
+        'type: wait, params: {until: "${str(input.data.n)}"}',
+        'type: flow, params: {flow: x, id: "${input.data.no}"}',
+        "type: noop, when: input.data.n",
+        "type: noop, when: input.data.n > 1 and vars.v.no",
+        'type: noop, foreach: "${input.data.n}"',
+        'type: noop, foreach: "${input.data.none}"',
+        "type: noop, repeat: {until: input.data.n}",
+        'type: log, params: {message: "${input.data.no}"}, cache: 1h',
+    ],
+)
+def test_a_mistake_is_told_in_the_same_words(way: Way, node: str) -> None:
+    text = WRONG.replace("NODE", node)
+    data: JsonObject = {"data": {"n": 3, "none": None}}
+    plain, claimed = play_text(text, Way(), data), play_text(text, way, data)
+    assert plain.messages
     assert claimed.messages == plain.messages
-    assert plain.status == "completed"
-    assert not any(entry.startswith("evaluate") for entry in plain.trace)
-    assert any(entry.startswith("evaluate") for entry in claimed.trace)
+    assert claimed.told("told") == plain.told("told")
 
 
-@SEEDS
-def test_a_claim_handed_on_whole_is_not_loaded(seed: int | None) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "vars: {v: '${input.data.no}'}\nnodes: {a: {type: noop}}",
+        "nodes: {a: {type: noop}}\noutput: ${input.data.no}",
+        "nodes: {a: {type: noop, next: [{to: b, when: input.data.no}]}, b: {type: noop}}",
+    ],
+)
+def test_a_mistake_outside_a_node_is_told_in_the_same_words(text: str) -> None:
+    flow = "flow: outside\ninput: {required: [data], properties: {data: {}}}\n" + text
+    plain, claimed = (play_text(flow, way, {"data": {"n": 3}}) for way in (Way(), LATE))
+    assert plain.finished.status == "failed"
+    assert claimed.finished == plain.finished
+
+
+def test_a_claim_handed_on_whole_is_not_loaded() -> None:
     text = """\
 flow: whole
 input: {required: [data], properties: {data: {}}}
+vars: {v: null}
 nodes:
-  a: {type: log, params: {message: hello, data: "${input.data}"}}
-output: ${nodes.a.output.data}
+  a: {type: log, params: {message: hello, data: "${input.data}"}, next: b}
+  b: {type: set, params: {v: "${nodes.a.output}"}, next: c}
+  c: {type: event, next: d}
+  d: {type: return, params: {value: ["${vars.v}", "${nodes.c.output}"]}}
 """
-    handed = run(text, Claim([1, 2]), seed)
-    assert handed.trace == ["call a"]
-    assert handed.output == [1, 2]
+    run: JsonObject = {"id": "1", "workflow_id": "w", "flow": "whole", "version": "1"}
+    data: Json = {"data": Claim([1, 2])}  # type: ignore[dict-item]
+    machine = Machine.start(Program(plan_of(text)), run=run, input=data, now=0.0)
+    machine.advance(0.0)
+    [call] = machine.take()
+    assert isinstance(call, Call)
+    assert call.argument["params"] == {"message": "hello", "data": Claim([1, 2])}
+    machine.answer("a", {"output": Claim("done"), "action": None})  # type: ignore[dict-item]
+    machine.signal("c", Claim("event"))  # type: ignore[arg-type]
+    machine.advance(0.0)
+    assert machine.take() == []
+    assert machine.finished is not None
+    output: Any = machine.finished.output
+    assert output == [Claim("done"), Claim("event")]
 
 
-@SEEDS
-def test_what_a_worker_cannot_work_out_fails_the_node(seed: int | None) -> None:
-    text = """\
-flow: wrong
-input: {required: [data], properties: {data: {}}}
-nodes:
-  a: {type: set, params: {v: "${input.data.missing}"}, next: {failure: b}}
-  b: {type: log, params: {message: "${error.node}"}}
+WANTED = """\
+flow: wanted
+input: {required: [x], properties: {x: {}}}
 vars: {v: 1}
+nodes:
+  set: {type: set, params: {v: "${[input.x.y]}"}}
+  wait: {type: wait, params: {for: "${input.x.y}"}, when: input.x.b}
+  event: {type: event, params: {name: "${input.x.y}"}, next: [{to: noop, when: input.x.b}]}
+  noop: {type: noop}
+  approval: {type: approval, params: {title: "${input.x.y}", form: {title: "${input.x.y}"}}}
+  fail:
+    type: fail
+    params: {message: "${input.x.y}", details: "${input.x}"}
+    next: {failure: noop}
+  flow: {type: flow, params: {flow: "${input.x.y}", input: {a: "${input.x}"}}}
+  each: {type: noop, foreach: "${input.x.l}", repeat: {while: input.x.b, limit: 1}}
+  cached: {type: log, params: {message: "${input.x.y}"}, cache: 1h}
+  back: {type: return, params: {value: "${input.x.y}"}}
 """
-    assert run(text, {}, seed).messages == ["a"]
 
 
-@SEEDS
-def test_variables_set_from_a_claim_side_by_side_lose_nothing(seed: int | None) -> None:
+def test_what_is_wanted_of_an_evaluation_is_what_can_be_read() -> None:
+    data: JsonObject = {"x": {"y": "1s", "b": True, "l": [1]}}
+    asked = evaluations(play_text(WANTED, LATE, data))
+    assert {id: (each.want, each.loose) for id, each in asked.items()} == {
+        "set~params": ("members", None),
+        "wait~when": ("condition", None),
+        "wait~params": ("members", ()),
+        "event~params": ("members", ()),
+        "approval~params": ("members", ()),
+        "fail~params": ("members", ("details",)),
+        "flow~params": ("members", ("input",)),
+        "each~foreach": ("items", None),
+        "each.0~repeat": ("condition", None),
+        "cached~key": ("digest", None),
+        "back~params": ("members", ("value",)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("params", "read"),
+    [
+        ("{type: wait, params: {for: VALUE}}", True),
+        ("{type: event, params: {name: VALUE}}", True),
+        ("{type: approval, params: {form: {title: VALUE}}}", True),
+        ("{type: fail, params: {message: VALUE}}", True),
+        ("{type: fail, params: {message: no, details: VALUE}}", False),
+        ("{type: flow, params: {flow: VALUE}}", True),
+        ("{type: flow, params: {flow: x, input: VALUE}}", False),
+        ("{type: return, params: {value: VALUE}}", False),
+        ("{type: noop, foreach: VALUE}", True),
+        ("{type: noop, foreach: [VALUE]}", False),
+        ("{type: log, params: {message: VALUE}}", False),
+        ("{type: log, cache: 1h, params: {message: VALUE}}", True),
+        ("{type: log, cache: {key: VALUE, ttl: 1h}, params: {message: x}}", True),
+    ],
+)
+def test_a_claim_is_loaded_where_it_is_read_and_only_there(params: str, read: bool) -> None:
+    text = f"""\
+flow: bare
+input: {{required: [x], properties: {{x: {{}}}}}}
+nodes:
+  a: {params.replace("VALUE", '"${input.x}"')}
+"""
+    run: JsonObject = {"id": "1", "workflow_id": "w", "flow": "bare", "version": "1"}
+    data: Json = {"x": Claim("1s")}  # type: ignore[dict-item]
+    machine = Machine.start(Program(plan_of(text)), run=run, input=data, now=0.0)
+    machine.advance(0.0)
+    assert any(isinstance(operation, Evaluate) for operation in machine.take()) is read
+
+
+@WAYS
+def test_variables_set_from_a_claim_side_by_side_lose_nothing(way: Way) -> None:
     text = """\
 flow: sums
 input: {required: [data], properties: {data: {}}}
@@ -174,9 +237,125 @@ nodes:
   two: {type: set, params: {total: "${vars.total + input.data.n}"}}
 output: ${vars.total}
 """
-    assert run(text, {"n": 5}, seed).output == 10
-    assert run(text, Claim({"n": 5}), seed).output == 10
+    assert play_text(text, way, {"data": {"n": 5}}).finished.output == 10
 
+
+# -- items -----------------------------------------------------------------------------------------
+
+ITEMS = """\
+flow: items
+input: {required: [l], properties: {l: {}}}
+nodes:
+  each:
+    type: log
+    foreach: {in: "${input.l}", concurrency: 2, BATCH}
+    params: {message: "${index}: ${item}", data: "${item}"}
+output: ${[out.data for out in nodes.each.output]}
+"""
+
+
+@WAYS
+@pytest.mark.parametrize("batch", ["batch: 1", "batch: 2", "batch: 3", "batch: 9", "as: item"])
+@pytest.mark.parametrize("shard", [2, 3, 1000])
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_a_list_kept_elsewhere_is_gone_over_like_any_other(
+    way: Way, batch: str, shard: int, count: int
+) -> None:
+    plan = sharded(plan_of(ITEMS.replace("BATCH", batch)), shard)
+    items: list[Json] = [{"n": n} for n in range(count)]
+    plain, claimed = (play_plans([plan], each, {"l": items}) for each in (Way(), way))
+    assert claimed.finished == plain.finished
+    assert sorted(claimed.messages) == sorted(plain.messages)
+
+
+def test_the_items_of_a_list_kept_elsewhere_are_never_in_the_run() -> None:
+    plan = sharded(plan_of(ITEMS.replace("BATCH", "as: item")), 4)
+    played = play_plans([plan], LATE, {"l": [{"n": n} for n in range(10)]})
+    children = [o for o in played.operations if isinstance(o, Child)]
+    told: list[Any] = [child.argument["flowrunner/shard"] for child in children]  # type: ignore[call-overload, index]
+    assert [(shard["items"], shard["count"]) for shard in told] == [
+        (Claim([{"n": n} for n in range(start, min(start + 4, 10))]), min(4, 10 - start))
+        for start in (0, 4, 8)
+    ]
+    assert [child.title for child in children] == [
+        "each, items 0 to 3",
+        "each, items 4 to 7",
+        "each, items 8 to 9",
+    ]
+
+
+# -- from outside ----------------------------------------------------------------------------------
+
+APPROVAL = """\
+flow: asks
+nodes:
+  ask: {type: approval, params: {form: {properties: {badge: {type: string}}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        Claim({"node": "ask", "action": "approved"}),
+        {"node": "ask", "action": "approved", "data": Claim({"badge": "x"})},
+        {"node": "ask", "action": "approved", "data": {"badge": Claim("x")}},
+        {"node": "ask", "action": Claim("approved")},
+        {"node": "ask", "action": "approved", "comment": Claim("x")},
+    ],
+)
+def test_a_decision_that_cannot_be_read_is_refused_with_what_to_do(decision: Any) -> None:
+    def too_large(machine: Machine) -> None:
+        objection = machine.objection(decision)
+        assert objection is not None
+        assert "CLAIM_CHECK_THRESHOLD" in objection
+        assert "give less data" in objection
+
+    played = play_text(APPROVAL, script=[too_large, cancel()])
+    assert played.finished.status == "cancelled"
+
+
+def test_a_decision_that_can_be_read_is_judged_as_ever() -> None:
+    wrong = refuse("ask", "approved", "expected", data={"badge": 1})
+    assert play_text(APPROVAL, script=[wrong, cancel()]).finished.status == "cancelled"
+
+
+def test_labels_and_titles_never_show_a_claim() -> None:
+    text = """\
+flow: told
+input: {required: [x], properties: {x: {}}}
+labels: {bare: "${input.x}", inside: "${[input.x]}", fine: "${run.flow}"}
+nodes:
+  a: {type: log, title: "${[input.x]}", params: {message: hello}}
+"""
+    world = World(plans={"told": plan_of(text)})
+    machine = world.start("told", {"x": Claim("secret")})  # type: ignore[dict-item]
+    assert machine.labels() == {"fine": "told"}
+    assert world.drive(machine).status == "completed"
+    assert [call.title for call in world.calls] == [""]
+
+
+def test_an_error_whose_details_are_kept_elsewhere_breaks_nothing() -> None:
+    text = """\
+flow: details
+nodes:
+  each: {type: log, foreach: [1], params: {message: x}, undo: un, next: {failure: tell}}
+  un: {type: noop}
+  tell: {type: log, params: {message: "${error.details.index}", data: "${error.details.details}"}}
+"""
+    plan = plan_of(text)
+    world = World(plans={"details": plan})
+    machine = world.start("details")
+    machine.advance(0.0)
+    [call] = machine.take()
+    error: JsonObject = {"type": "E", "message": "m", "attempt": 1}
+    machine.fail(call.id, {**error, "details": Claim({"why": 1})})  # type: ignore[dict-item]
+    machine.advance(0.0)
+    [tell] = machine.take()
+    assert isinstance(tell, Call)
+    assert tell.argument["params"] == {"message": 0, "data": Claim({"why": 1})}
+
+
+# -- while something is worked out -----------------------------------------------------------------
 
 OPENING = """\
 flow: opening
@@ -189,12 +368,56 @@ nodes:
 
 
 def test_a_run_can_be_cancelled_while_its_variables_are_worked_out() -> None:
-    found = run(OPENING, Claim({"n": 1}), None, slow=("~vars",), script=[cancel()])
-    assert found.status == "cancelled"
+    found = play_text(OPENING, LATE, {"data": {"n": 1}}, slow=("~vars",), script=[cancel()])
+    assert found.finished.status == "cancelled"
     assert found.messages == []
 
 
 def test_a_run_can_time_out_while_its_variables_are_worked_out() -> None:
-    found = run(OPENING, Claim({"n": 1}), None, slow=("~vars",))
-    assert found.status == "failed"
+    found = play_text(OPENING, LATE, {"data": {"n": 1}}, slow=("~vars",))
+    assert found.finished.status == "failed"
     assert found.messages == []
+
+
+WITHDRAWN = """\
+flow: withdrawn
+input: {required: [x], properties: {x: {}}}
+nodes:
+  slow:
+    NODE
+    next: {cancelled: tidy}
+  stop: {type: event, next: done}
+  done: {type: return}
+  tidy: {type: log, params: {message: "slow is ${nodes.slow.outcome}"}}
+"""
+KEY = "slow~key"
+
+
+@pytest.mark.parametrize(
+    ("node", "slow", "outcome"),
+    [
+        ("type: wait\n    params: {for: '${input.x.t}'}", "slow~params", "cancelled"),
+        ("type: noop\n    when: input.x.b", "slow~when", "cancelled"),
+        ("type: noop\n    foreach: '${input.x.l}'", "slow~foreach", "cancelled"),
+        (
+            "type: log\n    params: {message: '${input.x.t}'}\n    cache: 1h",
+            "slow~key",
+            "cancelled",
+        ),
+        ("type: noop\n    repeat: {until: input.x.b}", "slow~repeat", None),
+    ],
+)
+def test_a_node_can_be_withdrawn_while_something_of_it_is_worked_out(
+    node: str, slow: str, outcome: str | None
+) -> None:
+    text = WITHDRAWN.replace("NODE", node)
+    data: JsonObject = {"x": {"t": "1s", "b": True, "l": [1]}}
+    played = play_text(text, LATE, data, slow=(slow,), script=[signal("stop")])
+    assert played.finished.status == "completed"
+    assert played.messages == ([f"slow is {outcome}"] if outcome else [])
+
+
+def test_opaque_itself_is_only_a_promise() -> None:
+    assert Opaque().may_be_null
+    with pytest.raises(NotImplementedError):
+        Opaque().part(0)

@@ -1,0 +1,53 @@
+"""What a `foreach` goes over: a list at hand, or an opaque one of which parts are handed on."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flowspec.machine.state import NodeRun
+from flowspec.plan import ForeachPlan
+from flowspec.values import Json, JsonObject, Opaque
+
+__all__ = ["batched", "item_at", "number_of", "section"]
+
+
+def batched(items: list[Json], size: int | None) -> list[Json]:
+    """The items in lists of that size, in a list of the run's own."""
+    if size is None:
+        return list(items)
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def number_of(run: NodeRun, plan: ForeachPlan) -> int:
+    """How many items the run has; a batch is one."""
+    if isinstance(run.items, Opaque):
+        return -(-run.count // (plan.batch or 1))
+    return len(run.items or ())
+
+
+def item_at(run: NodeRun, plan: ForeachPlan, index: int) -> Json:
+    if not isinstance(run.items, Opaque):
+        assert run.items is not None
+        return run.items[index]
+    if plan.batch is None:
+        return cast(Json, run.items.part(index))
+    return cast(Json, _part(run, plan, index, index + 1)[0])
+
+
+def section(run: NodeRun, plan: ForeachPlan, start: int, stop: int) -> JsonObject:
+    """The items from `start` to before `stop`, as a shard is told of them.
+
+    A list is told in batches already; an opaque one has still to be read in batches.
+    """
+    if isinstance(run.items, Opaque):
+        items, count = _part(run, plan, start, stop)
+        return {"items": cast(Json, items), "count": count}
+    assert run.items is not None
+    return {"items": run.items[start:stop]}
+
+
+def _part(run: NodeRun, plan: ForeachPlan, start: int, stop: int) -> tuple[Opaque, int]:
+    assert isinstance(run.items, Opaque)
+    size = plan.batch or 1
+    start, stop = start * size, min(stop * size, run.count)
+    return run.items.part(start, stop), stop - start
