@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from service.cli.progress import seconds
+from service.settings.sizes import format_size
 
 if TYPE_CHECKING:
     from flowspec.values import Json
@@ -76,17 +77,11 @@ def _facts(entry: LogEntry) -> Iterator[str]:
     if entry.seconds is not None:
         yield seconds(entry.seconds)
     if entry.bytes is not None and entry.kind != "run.started":
-        yield f"{_size(entry.bytes)}"
+        yield format_size(entry.bytes)
     if entry.error:
         yield " ".join(entry.error.split())
     if entry.data is not None:
         yield _data(entry.data)
-
-
-def _size(number: int) -> str:
-    if number < 10_000:
-        return f"{number} bytes"
-    return f"{number / 1000:,.0f} kB" if number < 10_000_000 else f"{number / 1_000_000:,.1f} MB"
 
 
 def _data(value: Json) -> str:

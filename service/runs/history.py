@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.enums.v1 import EventType, RetryState, TimeoutType
-from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
 
 from flowspec.values import Json, JsonObject
+from service.runs.payloads import PLAIN, PayloadReader
 
-__all__ = ["HistoryReader", "LogEntry", "payload_value"]
+__all__ = ["HistoryReader", "LogEntry"]
 
 _INTERNAL = "~"
 """In the id of an activity: one the interpreter made for a node, not the node itself."""
 
 _RESOLVE = "flowrunner.resolve"
+_KEEP = "flowrunner.keep"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +27,8 @@ class LogEntry:
     """One thing that happened.
 
     `kind` is `run.…`, `node.…`, `timer.…`, `signal`, `update.…`, `flow.…` or `worker.…`.
-    `seconds` is how long what ended had taken, `bytes` the size of its result.
+    `seconds` is how long what ended had taken, `bytes` the size of its result, wherever that is
+    kept.
     """
 
     time: datetime
@@ -76,7 +76,8 @@ class _Begun:
 class HistoryReader:
     """Turns events into entries, in order; keeps what later events refer to."""
 
-    def __init__(self) -> None:
+    def __init__(self, payloads: PayloadReader = PLAIN) -> None:
+        self._payloads = payloads
         self._begun: dict[int, _Begun] = {}
         self._updates: dict[str, str] = {}
         self._readers: dict[int, Callable[[HistoryEvent], Iterator[LogEntry]]] = {
@@ -123,15 +124,17 @@ class HistoryReader:
         started = event.workflow_execution_started_event_attributes
         continued = bool(started.continued_execution_run_id)
         kind = "run.resumed" if continued else "run.started"
-        yield _entry(event, kind, type=started.workflow_type.name, bytes=_size(started.input))
+        yield _entry(
+            event, kind, type=started.workflow_type.name, bytes=self._payloads.size(started.input)
+        )
 
     def _run_completed(self, event: HistoryEvent) -> Iterator[LogEntry]:
         result = event.workflow_execution_completed_event_attributes.result
-        yield _entry(event, "run.completed", bytes=_size(result))
+        yield _entry(event, "run.completed", bytes=self._payloads.size(result))
 
     def _run_failed(self, event: HistoryEvent) -> Iterator[LogEntry]:
         failure = event.workflow_execution_failed_event_attributes.failure
-        yield _entry(event, "run.failed", error=_told(failure))
+        yield _entry(event, "run.failed", error=self._payloads.error(failure))
 
     def _run_terminated(self, event: HistoryEvent) -> Iterator[LogEntry]:
         reason = event.workflow_execution_terminated_event_attributes.reason
@@ -146,14 +149,18 @@ class HistoryReader:
     def _signal(self, event: HistoryEvent) -> Iterator[LogEntry]:
         signal = event.workflow_execution_signaled_event_attributes
         yield _entry(
-            event, "signal", name=signal.signal_name, data=_first(signal.input), title=None
+            event,
+            "signal",
+            name=signal.signal_name,
+            data=self._payloads.first(signal.input),
+            title=None,
         )
 
     def _update_accepted(self, event: HistoryEvent) -> Iterator[LogEntry]:
         accepted = event.workflow_execution_update_accepted_event_attributes
         request = accepted.accepted_request
         self._updates[accepted.protocol_instance_id] = request.input.name
-        data = _first(request.input.args)
+        data = self._payloads.first(request.input.args)
         node = data.get("node") if isinstance(data, dict) else None
         yield _entry(
             event,
@@ -169,14 +176,14 @@ class HistoryReader:
         if not outcome.HasField("failure"):
             return
         name = self._updates.get(completed.meta.update_id)
-        yield _entry(event, "update.failed", name=name, error=_told(outcome.failure))
+        yield _entry(event, "update.failed", name=name, error=self._payloads.error(outcome.failure))
 
     # -- the worker ----------------------------------------------------------------------------
 
     def _task_failed(self, event: HistoryEvent) -> Iterator[LogEntry]:
         failure = event.workflow_task_failed_event_attributes.failure
         if failure.message:
-            yield _entry(event, "worker.failed", error=_told(failure))
+            yield _entry(event, "worker.failed", error=self._payloads.error(failure))
 
     def _task_timed_out(self, event: HistoryEvent) -> Iterator[LogEntry]:
         timed_out = event.workflow_task_timed_out_event_attributes
@@ -209,26 +216,32 @@ class HistoryReader:
                 "node.attempt_failed",
                 begun,
                 attempt=taken.attempt - 1,
-                error=_told(taken.last_failure),
+                error=self._payloads.error(taken.last_failure),
             )
 
     def _node_succeeded(self, event: HistoryEvent) -> Iterator[LogEntry]:
         completed = event.activity_task_completed_event_attributes
         yield from self._node_ended(
-            event, "node.succeeded", completed.scheduled_event_id, bytes=_size(completed.result)
+            event,
+            "node.succeeded",
+            completed.scheduled_event_id,
+            bytes=self._payloads.size(completed.result),
         )
 
     def _node_failed(self, event: HistoryEvent) -> Iterator[LogEntry]:
         failed = event.activity_task_failed_event_attributes
         yield from self._node_ended(
-            event, "node.failed", failed.scheduled_event_id, error=_told(failed.failure)
+            event,
+            "node.failed",
+            failed.scheduled_event_id,
+            error=self._payloads.error(failed.failure),
         )
 
     def _node_timed_out(self, event: HistoryEvent) -> Iterator[LogEntry]:
         timed_out = event.activity_task_timed_out_event_attributes
-        error = _told(timed_out.failure)
+        error = self._payloads.error(timed_out.failure)
         if timed_out.failure.HasField("cause"):
-            error = f"{error}; the last attempt: {_told(timed_out.failure.cause)}"
+            error = f"{error}; the last attempt: {self._payloads.error(timed_out.failure.cause)}"
         if timed_out.retry_state == RetryState.RETRY_STATE_TIMEOUT:
             error = f"{error}; no time was left to try again"
         yield from self._node_ended(
@@ -252,15 +265,15 @@ class HistoryReader:
         marker = event.marker_recorded_event_attributes
         if marker.marker_name != "core_local_activity":
             return
-        data = _first(marker.details["data"])
+        data = self._payloads.first(marker.details["data"])
         told: JsonObject = data if isinstance(data, dict) else {}
         node, kind = str(told.get("activity_id", "?")), str(told.get("activity_type", ""))
         failed = marker.HasField("failure")
         if kind == _RESOLVE:
             if failed:
-                yield _entry(event, "flow.refused", error=_told(marker.failure))
+                yield _entry(event, "flow.refused", error=self._payloads.error(marker.failure))
             return
-        if _INTERNAL in node and not failed:
+        if (_INTERNAL in node or kind == _KEEP) and not failed:
             return
         attempt = told.get("attempt")
         yield _entry(
@@ -268,10 +281,10 @@ class HistoryReader:
             "node.failed" if failed else "node.succeeded",
             node=node,
             type=kind,
-            title=_summary(event),
+            title=self._summary(event),
             attempt=attempt if isinstance(attempt, int) else None,
-            error=_told(marker.failure) if failed else None,
-            bytes=None if failed else _size(marker.details["result"]),
+            error=self._payloads.error(marker.failure) if failed else None,
+            bytes=None if failed else self._payloads.size(marker.details["result"]),
         )
 
     # -- timers and sub-flows ------------------------------------------------------------------
@@ -333,57 +346,20 @@ class HistoryReader:
                 title=begun.title,
                 name=begun.node,
                 seconds=(_time(event) - begun.time).total_seconds(),
-                error=_told(failure) if failure is not None else None,
+                error=self._payloads.error(failure) if failure is not None else None,
             )
 
         return read
 
     def _begin(self, event: HistoryEvent, node: str, kind: str) -> _Begun:
-        begun = _Begun(node=node, type=kind, title=_summary(event), time=_time(event))
+        begun = _Begun(node=node, type=kind, title=self._summary(event), time=_time(event))
         self._begun[event.event_id] = begun
         return begun
 
-
-def payload_value(payload: Payload) -> Json:
-    """What a payload holds, where that is plain to see; else a word about what it is."""
-    encoding = payload.metadata.get("encoding", b"").decode("ascii", "replace")
-    if encoding == "binary/null":
-        return None
-    if encoding == "json/plain":
-        value: Json = json.loads(payload.data)
-        return value
-    if encoding == "text/yaml":
-        return payload.data.decode("utf-8", "replace")
-    return f"<{encoding or 'unknown encoding'}, {len(payload.data)} bytes>"
-
-
-def _first(payloads: Payloads) -> Json:
-    return payload_value(payloads.payloads[0]) if payloads.payloads else None
-
-
-def _size(payloads: Payloads) -> int:
-    return sum(len(payload.data) for payload in payloads.payloads)
-
-
-def _summary(event: HistoryEvent) -> str | None:
-    if not event.user_metadata.HasField("summary"):
-        return None
-    value = payload_value(event.user_metadata.summary)
-    return value if isinstance(value, str) else None
-
-
-def _told(failure: Failure) -> str:
-    """`Type: message`, from wherever in the failure they stand."""
-    if failure.HasField("application_failure_info") and failure.application_failure_info.type:
-        return f"{failure.application_failure_info.type}: {failure.message}"
-    wraps = failure.HasField("activity_failure_info") or failure.HasField(
-        "child_workflow_execution_failure_info"
-    )
-    if wraps and failure.HasField("cause"):
-        return _told(failure.cause)
-    if failure.HasField("timeout_failure_info"):
-        return f"Timeout: {failure.message}"
-    return failure.message
+    def _summary(self, event: HistoryEvent) -> str | None:
+        if not event.user_metadata.HasField("summary"):
+            return None
+        return self._payloads.text(event.user_metadata.summary)
 
 
 def _time(event: HistoryEvent) -> datetime:

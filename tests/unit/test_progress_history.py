@@ -20,9 +20,13 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.sdk.v1 import UserMetadata
 from temporalio.api.update.v1 import Input, Meta, Outcome, Request
 
+from claimcheck.claim import Claim
+from claimcheck.keys import digest_of, folder_of
+from claimcheck.payloads import reference_payload
 from flowspec.values import Json, JsonObject
 from service.cli.log_lines import log_line
-from service.runs.history import HistoryReader, LogEntry, payload_value
+from service.runs.history import HistoryReader, LogEntry
+from service.runs.payloads import PayloadReader
 
 START = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC)
 
@@ -301,6 +305,34 @@ def test_a_worker_that_cannot_go_on_is_told() -> None:
 
 def test_book_keeping_is_left_out() -> None:
     assert _read(_event(2, "WORKFLOW_TASK_SCHEDULED"), _event(3, "WORKFLOW_TASK_STARTED")) == []
+    assert _read(_local(4, "3", "flowrunner.keep")) == []
+
+
+def test_a_result_in_the_store_has_the_size_of_what_is_kept() -> None:
+    claim = Claim(key=f"{folder_of('default', 'w')}/{digest_of(b'x')}", size=5_000_000)
+    result = Payloads(payloads=[reference_payload(claim)])
+    completed = _event(7, "ACTIVITY_TASK_COMPLETED", scheduled_event_id=5, result=result)
+    signal = _event(8, "WORKFLOW_EXECUTION_SIGNALED", signal_name="go", input=result)
+    _, succeeded, signalled = _read(_scheduled(), completed, signal)
+    assert succeeded.bytes == 5_000_000
+    assert signalled.data == "<4.8 MB in the store>"
+
+
+def test_what_is_encrypted_is_opened_with_the_keys() -> None:
+    def unsealed(payload: Payload) -> Payload:
+        return Payload.FromString(payload.data[::-1])
+
+    def sealed(value: Json) -> Payload:
+        return Payload(data=_payload(value).SerializeToString()[::-1])
+
+    scheduled = _scheduled()
+    scheduled.user_metadata.summary.CopyFrom(sealed("Fetch it, secretly"))
+    result = Payloads(payloads=[sealed({"output": 1})])
+    completed = _event(7, "ACTIVITY_TASK_COMPLETED", scheduled_event_id=5, result=result)
+    reader = HistoryReader(PayloadReader(unsealed))
+    entries = [entry for event in (scheduled, completed) for entry in reader.read(event)]
+    assert [entry.title for entry in entries] == ["Fetch it, secretly"] * 2
+    assert entries[1].bytes == 13
 
 
 def test_an_end_whose_beginning_was_not_read_is_left_out() -> None:
@@ -315,15 +347,6 @@ def test_the_failure_inside_a_wrapper_is_the_one_that_is_told() -> None:
     )
     (entry,) = _read(_event(9, "WORKFLOW_EXECUTION_FAILED", failure=wrapped))
     assert entry.error == "HttpStatus: 503"
-
-
-def test_values_are_read_where_that_is_plain() -> None:
-    assert payload_value(_payload({"a": 1})) == {"a": 1}
-    assert payload_value(Payload(metadata={"encoding": b"binary/null"})) is None
-    yaml = Payload(metadata={"encoding": b"text/yaml"}, data=b"flow: x")
-    assert payload_value(yaml) == "flow: x"
-    secret = Payload(metadata={"encoding": b"binary/encrypted"}, data=b"12345")
-    assert payload_value(secret) == "<binary/encrypted, 5 bytes>"
 
 
 def test_json_of_an_entry_always_has_the_same_keys() -> None:
@@ -354,7 +377,7 @@ def test_entries_as_lines() -> None:
         "10:00:08.000      +7.0 s  fetch           attempt failed  Fetch it  http.request  "
         "attempt 1  HttpStatus: 503",
         "10:00:09.000      +8.0 s  fetch           succeeded       Fetch it  http.request  "
-        "attempt 2  4.0 s  20 kB",
+        "attempt 2  4.0 s  19.5 KB",
         "10:00:10.000      +9.0 s  signal                          go  [1]",
-        "10:00:11.000     +10.0 s  run completed                   4 bytes",
+        "10:00:11.000     +10.0 s  run completed                   4 B",
     ]
