@@ -2,27 +2,74 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from temporalio.client import WorkflowHandle
+from temporalio.client import Client, WorkflowHandle
 
-from service.cli.exits import Ending, ExitCode
+from service.cli.exits import Ending, ExitCode, explain
+from service.cli.inputs import read_duration
+from service.cli.outfile import check_output, write_output
 from service.cli.screen import note, print_json
-from service.errors import FlowInvalid, InputInvalid, ServiceError
+from service.errors import (
+    FlowInvalid,
+    InputInvalid,
+    InputWrong,
+    ServiceError,
+    ValueLost,
+)
 from service.runs.looking import outcome_of
 from service.runs.outcome import RunError, RunOutcome
 
-__all__ = ["failure_text", "finish", "not_started", "print_detached", "print_started"]
+__all__ = [
+    "Waiting",
+    "failure_text",
+    "finish",
+    "not_known",
+    "not_started",
+    "print_detached",
+    "print_started",
+    "read_waiting",
+    "unread_text",
+]
 
 _WRONG = ("FlowInvalid", "FlowNotFound", "InputInvalid")
 """Failures of a run that never got to its first node, the flow or its input being wrong."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """How the end of a run is waited for, and where its output goes; `timeout` in seconds."""
+
+    json: bool = False
+    output: Path | None = None
+    timeout: float | None = None
+
+
+def read_waiting(*, json: bool, output: Path | None, timeout: str | None) -> Waiting:
+    """From the command line. Raises `InputWrong`, too if the file can never be written."""
+    if output is not None:
+        if json:
+            raise InputWrong("--output takes the output alone: leave out --json")
+        check_output(output)
+    seconds = None if timeout is None else read_duration(timeout, option="--timeout")
+    return Waiting(json=json, output=output, timeout=seconds)
+
+
 def not_started(error: ServiceError) -> None:
     """The JSON object of a run that there is not."""
     details = error.problems if isinstance(error, FlowInvalid | InputInvalid) else None
-    told = RunError(type=type(error).__name__, message=str(error), details=details)
-    print_json(RunOutcome(status="not_started", error=told).as_json())
+    outcome = RunOutcome(status="not_started", error=RunError.of(error, details))
+    print_json(outcome.as_json())
+
+
+def not_known(error: ServiceError, workflow_id: str, flow: str | None = None) -> None:
+    """The JSON object of a run of which nothing more is to be learned now."""
+    outcome = RunOutcome(
+        status="unknown", workflow_id=workflow_id, flow=flow, error=RunError.of(error)
+    )
+    print_json(outcome.as_json())
 
 
 def print_started(handle: WorkflowHandle[Any, Any], flow: str | None, *, json: bool) -> None:
@@ -34,7 +81,7 @@ def print_started(handle: WorkflowHandle[Any, Any], flow: str | None, *, json: b
 
 
 def print_detached(handle: WorkflowHandle[Any, Any], flow: str | None, *, json: bool) -> None:
-    """The person has stopped following."""
+    """The person has stopped following, or the time for it is over."""
     if json:
         _print_running(handle, flow)
     note(f"{handle.id} goes on without being followed\n{_next_steps(handle.id)}")
@@ -57,17 +104,34 @@ def _next_steps(workflow_id: str) -> str:
     )
 
 
-async def finish(handle: WorkflowHandle[Any, Any], *, flow: str | None, json: bool) -> None:
-    """Wait for the run's end, print its output, end the command if it did not complete."""
-    outcome = await outcome_of(handle, flow=flow)
-    if json:
+async def finish(
+    client: Client, handle: WorkflowHandle[Any, Any], waiting: Waiting, *, flow: str | None
+) -> None:
+    """Wait for the run's end, give its output, end the command if it did not complete."""
+    outcome = await outcome_of(client, handle, flow=flow)
+    if waiting.json:
         print_json(outcome.as_json())
-    elif outcome.status == "completed":
-        print_json(outcome.output)
+    if outcome.unread is not None:
+        note(unread_text(outcome.workflow_id or handle.id, outcome.unread))
+        raise Ending(explain(outcome.unread)[0])
     if outcome.error is not None:
-        if not json:
+        if not waiting.json:
             note(failure_text(outcome))
         raise Ending(_code(outcome.error))
+    if waiting.output is not None:
+        write_output(waiting.output, outcome.output)
+    elif not waiting.json:
+        print_json(outcome.output)
+
+
+def unread_text(workflow_id: str, why: ServiceError) -> str:
+    """The run did what it should, and still there is nothing to show for it."""
+    next_step = (
+        f"See what happened with: flowrunner logs {workflow_id}"
+        if isinstance(why, ValueLost)
+        else f"Get it later with: flowrunner result {workflow_id}"
+    )
+    return f"{workflow_id} completed, but its output cannot be read: {why}\n{next_step}"
 
 
 def failure_text(outcome: RunOutcome) -> str:

@@ -10,7 +10,7 @@ from typing import NoReturn, TextIO
 from flowspec.values import Json, JsonObject
 from service.errors import InputWrong
 
-__all__ = ["read_data", "read_input"]
+__all__ = ["read_data", "read_duration", "read_input"]
 
 _YAML = (".yaml", ".yml")
 
@@ -42,6 +42,17 @@ def read_data(
     for setting in settings:
         _assign(merged, setting)
     return merged
+
+
+def read_duration(text: str, *, option: str) -> float:
+    """The seconds that `30s` or `1h30m` lasts. Raises `InputWrong`."""
+    from flowspec.durations import DurationInvalid, parse_duration
+
+    try:
+        return parse_duration(text)
+    except DurationInvalid as error:
+        hint = f"; did you mean {error.suggestion}?" if error.suggestion else ""
+        raise InputWrong(f"{option}: {error}{hint}") from error
 
 
 def _read(given: str, stdin: TextIO, option: str) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
@@ -15,11 +16,11 @@ from flowspec.problems import as_json, text
 from flowspec.values import JsonObject
 from service.cli.checking import checked_plan, is_file
 from service.cli.context import connected
-from service.cli.ending import finish, not_started, print_started
+from service.cli.ending import Waiting, not_started, print_started, read_waiting
 from service.cli.inputs import read_input
 from service.cli.screen import note
-from service.cli.watching import watch
-from service.errors import AlreadyRunning, InputInvalid, ServiceError
+from service.cli.watching import watch_to_end
+from service.errors import AlreadyRunning, InputInvalid, InputWrong, ServiceError
 from service.runs.starting import StartRequest, new_workflow_id, start
 from service.settings import load_worker_settings
 
@@ -37,11 +38,21 @@ class Launch:
     attach: bool = False
     follow: bool = True
     json: bool = False
+    output: Path | None = None
+    timeout: str | None = None
+
+    def waiting(self) -> Waiting:
+        """Raises `InputWrong`."""
+        if not self.follow and (self.output or self.timeout):
+            option = "--output" if self.output else "--timeout"
+            raise InputWrong(f"{option} is for a run that is waited for: leave out --detach")
+        return read_waiting(json=self.json, output=self.output, timeout=self.timeout)
 
 
 async def launch(wanted: Launch, catalogue: Callable[[], Catalogue]) -> None:
     """Raises what keeps the run from starting; `--json` says it on standard output as well."""
     try:
+        waiting = wanted.waiting()
         request = _request(wanted, catalogue)
         client = await connected()
         handle = await _start(client, request, wanted)
@@ -52,15 +63,7 @@ async def launch(wanted: Launch, catalogue: Callable[[], Catalogue]) -> None:
     if not wanted.follow:
         print_started(handle, request.flow, json=wanted.json)
         return
-    await follow_to_end(client, handle, flow=request.flow, json=wanted.json)
-
-
-async def follow_to_end(
-    client: Client, handle: WorkflowHandle[Any, Any], *, flow: str | None, json: bool
-) -> None:
-    """Show the run until it has ended, then its output; ends the command with the exit code."""
-    await watch(client, handle, flow=flow, json=json)
-    await finish(handle, flow=flow, json=json)
+    await watch_to_end(client, handle, waiting, flow=request.flow)
 
 
 def _request(wanted: Launch, catalogue: Callable[[], Catalogue]) -> StartRequest:

@@ -6,12 +6,14 @@ import getpass
 import sys
 from dataclasses import dataclass
 
+from claimcheck.cloakroom import DEFAULT_THRESHOLD
 from flowspec.values import JsonObject
 from service.cli.context import handle_of
 from service.cli.inputs import read_data
 from service.cli.screen import note, print_json
 from service.errors import InputWrong
 from service.runs.steering import Decision, cancel, decide, only_approval, send_signal
+from service.settings import load_claim_check_settings
 
 __all__ = ["Answer", "ask_to_cancel", "give_decision", "send_control", "send_event"]
 
@@ -51,7 +53,9 @@ async def give_decision(workflow_id: str, answer: Answer, *, json: bool) -> None
         by=answer.by or _user(),
         comment=answer.comment,
     )
-    accepted = await decide(handle, decision)
+    # Whoever puts even small values into the store still has to be able to decide.
+    limit = max(load_claim_check_settings().threshold, DEFAULT_THRESHOLD)
+    accepted = await decide(handle, decision, limit=limit)
     told: JsonObject = {"workflow_id": workflow_id, **accepted}
     _done(told, f"{workflow_id}: {accepted.get('node', node)} is {answer.action}", json)
 

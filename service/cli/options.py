@@ -13,9 +13,11 @@ __all__ = [
     "DataOption",
     "InputOption",
     "JsonFlag",
+    "OutputOption",
     "RunArgument",
     "SetOption",
     "Target",
+    "TimeoutOption",
     "WorkflowIdOption",
     "command",
     "complete_flows",
@@ -96,5 +98,22 @@ WorkflowIdOption = Annotated[
     str | None,
     typer.Option(
         "--id", metavar="ID", help="The run's id; the flow's name and eight random digits if unset."
+    ),
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        metavar="FILE",
+        help="Write the output to this file, once all of it is there, and print nothing.",
+    ),
+]
+TimeoutOption = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout",
+        metavar="DURATION",
+        help="Stop waiting after so long, such as 30s or 1h30m; the run goes on. The exit code is "
+        "then 124.",
     ),
 ]

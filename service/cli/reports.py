@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
 
 from flowspec.values import Json, JsonObject
 from service.cli.context import connected
-from service.cli.ending import finish
+from service.cli.ending import not_known, not_started, read_waiting
 from service.cli.log_lines import log_line
 from service.cli.progress import seconds, tree, view_lines
 from service.cli.screen import columns, note, print_json, print_text, stdout
-from service.cli.watching import watch
-from service.errors import NoWorker, RequestRefused
+from service.cli.watching import watch_to_end
+from service.errors import NoWorker, RequestRefused, RunNotFound, ServiceError
+from service.runs.failures import VALUE_ERRORS
 from service.runs.history import HistoryReader, LogEntry
 from service.runs.listing import Listing, RunFilter, RunSummary, list_runs
 from service.runs.looking import (
@@ -29,6 +31,7 @@ from service.runs.looking import (
     state_of,
     view_from_history,
 )
+from service.runs.payloads import reader_for
 from service.runs.view import RunView, with_pending
 from service.settings import load_worker_settings
 
@@ -41,15 +44,16 @@ async def report_status(workflow_id: str, *, json: bool) -> None:
     client = await connected()
     handle = client.get_workflow_handle(workflow_id)
     description = await describe(handle)
-    view, source = await _view(client, handle, description)
+    view, unasked = await _view(client, handle, description)
     state = state_of(description.status)
     if state != "running":  # terminated runs, say, know nothing of their end
         view = replace(view, status=state)
     if json:
+        source = "history" if unasked else "worker"
         print_json(_status_json(view, handle, description, source))
         return
-    if source == "history":
-        note("no worker answers: this is what the run's history tells, without inline nodes")
+    if unasked:
+        note(f"{unasked}: this is what the run's history tells, without inline nodes")
     console = stdout()
     now = description.close_time or datetime.now(UTC)
     if console.is_terminal:
@@ -62,12 +66,17 @@ async def report_status(workflow_id: str, *, json: bool) -> None:
 
 async def _view(
     client: Client, handle: Handle, description: WorkflowExecutionDescription
-) -> tuple[RunView, str]:
+) -> tuple[RunView, str | None]:
+    """How the run stands; why it did not say so itself, if it did not."""
     try:
         view = await ask_status(handle)
     except (NoWorker, RequestRefused):
-        return await view_from_history(client, handle, description), "history"
-    return with_pending(view, pending_attempts(description)), "worker"
+        unasked = "no worker answers"
+    except VALUE_ERRORS as error:
+        unasked = f"what the run answers cannot be read ({error})"
+    else:
+        return with_pending(view, pending_attempts(client, description)), None
+    return await view_from_history(client, handle, description), unasked
 
 
 def _status_json(
@@ -154,30 +163,44 @@ async def report_logs(workflow_id: str, *, follow: bool, json: bool) -> None:
 
     await _print_entries(client, handle, follow, show)
     if not follow:
-        _show_pending(await describe(handle), json=json)
+        _show_pending(client, await describe(handle), json=json)
 
 
 async def _print_entries(
     client: Client, handle: Handle, follow: bool, show: Callable[[LogEntry], None]
 ) -> None:
-    reader = HistoryReader()
+    reader = HistoryReader(reader_for(client))
     async for event in events_of(client, handle, follow=follow):
         for entry in reader.read(event):
             show(entry)
 
 
-def _show_pending(description: WorkflowExecutionDescription, *, json: bool) -> None:
+def _show_pending(client: Client, description: WorkflowExecutionDescription, *, json: bool) -> None:
     """Attempts that failed leave no event before the node ends; Temporal knows of the last."""
-    for one in pending_attempts(description).values():
+    for one in pending_attempts(client, description).values():
         if one.failure and not json:
             note(f"{one.path}  attempt {one.attempt - 1} failed: {one.failure}; trying again")
 
 
-async def report_result(workflow_id: str, *, json: bool) -> None:
-    client = await connected()
-    handle = client.get_workflow_handle(workflow_id)
-    description = await describe(handle)
-    flow = flow_of(description)
-    if state_of(description.status) == "running":
-        await watch(client, handle, flow=flow, json=json)
-    await finish(handle, flow=flow, json=json)
+async def report_result(
+    workflow_id: str, *, json: bool, output: Path | None, longest: str | None
+) -> None:
+    """Wait for the end at `longest` for that time.
+
+    Raises what keeps the run from being found; `json` says it on standard output as well.
+    """
+    try:
+        waiting = read_waiting(json=json, output=output, timeout=longest)
+        client = await connected()
+        handle = client.get_workflow_handle(workflow_id)
+        description = await describe(handle)
+    except RunNotFound as error:
+        if json:
+            not_started(error)
+        raise
+    except ServiceError as error:
+        if json:
+            not_known(error, workflow_id)
+        raise
+    ended = state_of(description.status) != "running"
+    await watch_to_end(client, handle, waiting, flow=flow_of(description), ended=ended)

@@ -17,6 +17,7 @@ __all__ = ["columns", "note", "print_json", "print_text", "stderr", "stdout", "v
 _KEPT = "\t\n"
 _CODES = (*range(32), *range(127, 160))
 _CONTROLS = {code: f"\\x{code:02x}" for code in _CODES if chr(code) not in _KEPT}
+_JSON_CONTROLS = {code: f"\\u{code:04x}" for code in _CONTROLS}
 
 
 def stdout() -> Console:
@@ -47,7 +48,7 @@ def print_text(text: str) -> None:
 def print_json(value: Json, *, lines: bool = False) -> None:
     """A result for programs: indented, or on one line where `lines` of them make the output."""
     text = json.dumps(value, ensure_ascii=False, indent=None if lines else 2)
-    print_text(text)
+    print_text(text.translate(_JSON_CONTROLS))
 
 
 def note(text: str) -> None:

@@ -12,32 +12,56 @@ from typing import TYPE_CHECKING, Any
 
 from temporalio.client import Client, WorkflowHandle
 
-from service.cli.ending import print_detached
+from service.cli.ending import Waiting, finish, not_known, print_detached
 from service.cli.exits import Ending, ExitCode
 from service.cli.progress import ChangeLines, fitting, tree
 from service.cli.screen import note, stderr
+from service.errors import ServiceError
 from service.runs.following import Snapshot, follow
 from service.runs.view import RunView
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-__all__ = ["watch"]
+__all__ = ["watch_to_end"]
 
 _FRAMES_A_SECOND = 8
 
 
-async def watch(
-    client: Client, handle: WorkflowHandle[Any, Any], *, flow: str | None, json: bool
+async def watch_to_end(
+    client: Client,
+    handle: WorkflowHandle[Any, Any],
+    waiting: Waiting,
+    *,
+    flow: str | None,
+    ended: bool = False,
 ) -> None:
-    """Return when the run has ended. Ctrl-C ends the command and leaves the run going."""
-    with _screen(handle.id, json=json) as show:
-        following = asyncio.create_task(follow(client, handle, show, views=not json))
+    """Show the run until it has ended, then its output; ends the command with the exit code."""
+    try:
+        if not ended:
+            await _watch(client, handle, waiting, flow=flow)
+        await finish(client, handle, waiting, flow=flow)
+    except ServiceError as error:
+        if waiting.json:
+            not_known(error, handle.id, flow)
+        raise
+
+
+async def _watch(
+    client: Client, handle: WorkflowHandle[Any, Any], waiting: Waiting, *, flow: str | None
+) -> None:
+    """Return when the run has ended. Ctrl-C, or the end of the time for it, ends the command and
+    leaves the run going."""
+    with _screen(handle.id, json=waiting.json) as show:
+        following = asyncio.create_task(follow(client, handle, show, views=not waiting.json))
         with _stopped_by_signal(following):
-            await asyncio.wait({following})
+            _, late = await asyncio.wait({following}, timeout=waiting.timeout)
+            if late:
+                following.cancel()
+                await asyncio.wait({following})
     if following.cancelled():
-        print_detached(handle, flow, json=json)
-        raise Ending(ExitCode.INTERRUPTED)
+        print_detached(handle, flow, json=waiting.json)
+        raise Ending(ExitCode.STILL_RUNNING if late else ExitCode.INTERRUPTED)
     following.result()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
 
 from temporalio.client import (
     RPCTimeoutOrCancelledError,
@@ -21,19 +20,25 @@ from temporalio.exceptions import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from claimcheck.errors import ClaimCheckError, KeyUnknown, StoreUnavailable
 from flowspec.values import Json
 from service.errors import (
     InputWrong,
+    KeyMissing,
     NoWorker,
     RequestRefused,
     RunEnded,
     RunNotFound,
+    ServiceError,
+    StoreFailed,
     TemporalFailed,
     TemporalUnreachable,
+    ValueLost,
 )
 from service.runs.outcome import RunError, RunState
+from service.runs.payloads import shown
 
-__all__ = ["NO_WORKER_STATUSES", "mapped", "read_failure"]
+__all__ = ["NO_WORKER_STATUSES", "VALUE_ERRORS", "mapped", "read_failure", "value_error"]
 
 _LOST = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED)
 _DENIED = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED)
@@ -44,6 +49,10 @@ NO_WORKER_STATUSES = (
     RPCStatusCode.CANCELLED,
 )
 """How a query ends that no worker answers: the server's own answer, or our own time limit."""
+
+
+VALUE_ERRORS = (StoreFailed, KeyMissing, ValueLost)
+"""Why a value that is in the store, or encrypted, cannot be shown."""
 
 
 def read_failure(failure: WorkflowFailureError) -> tuple[RunState, RunError]:
@@ -64,7 +73,7 @@ def _run_error(cause: BaseException) -> RunError:
     if not isinstance(cause, ApplicationError):
         text = cause.message if isinstance(cause, FailureError) else str(cause)
         return RunError(type=type(cause).__name__, message=text)
-    first: Json = cast(Json, cause.details[0]) if cause.details else None
+    first = shown(cause.details[0]) if cause.details else None
     # What a flow's own failure tells; anything else with details keeps them as they are.
     told = first if isinstance(first, dict) and "node" in first else {}
     return RunError(
@@ -90,6 +99,8 @@ def mapped(workflow_id: str | None = None) -> Iterator[None]:
     """Raise Temporal's errors as ours; each says what to do."""
     try:
         yield
+    except ClaimCheckError as error:
+        raise value_error(error) from error
     except RPCError as error:
         raise _rpc_error(error, workflow_id) from error
     except WorkflowUpdateFailedError as error:
@@ -102,6 +113,13 @@ def mapped(workflow_id: str | None = None) -> Iterator[None]:
         ) from error
     except RPCTimeoutOrCancelledError as error:
         raise NoWorker.of(workflow_id or "") from error
+
+
+def value_error(error: ClaimCheckError) -> ServiceError:
+    """The claim check's error as one of `VALUE_ERRORS`."""
+    if isinstance(error, StoreUnavailable):
+        return StoreFailed(str(error))
+    return (KeyMissing if isinstance(error, KeyUnknown) else ValueLost)(str(error))
 
 
 def _rpc_error(error: RPCError, workflow_id: str | None) -> Exception:

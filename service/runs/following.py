@@ -13,8 +13,9 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
 
 from service.errors import NoWorker, RequestRefused
-from service.runs.failures import mapped
+from service.runs.failures import VALUE_ERRORS, mapped
 from service.runs.looking import ask_status, describe, pending_attempts, unclaimed_since
+from service.runs.payloads import PayloadReader, reader_for
 from service.runs.view import PendingAttempt, RunView, with_pending
 
 __all__ = ["Snapshot", "follow"]
@@ -41,6 +42,7 @@ class _Seen:
     over: bool = False
     answered: bool = False
     worker_error: str | None = None
+    unread: str | None = None
     queued: dict[Hashable, float] = field(default_factory=dict)
 
     def waiting_for(self, queued: Collection[Hashable], now: float) -> dict[Hashable, float]:
@@ -63,7 +65,7 @@ async def follow(
     """
     seen = _Seen()
     watching = asyncio.create_task(_watch(client, handle, seen))
-    showing = asyncio.create_task(_show(handle, seen, show, views))
+    showing = asyncio.create_task(_show(client, handle, seen, show, views))
     try:
         done, _ = await asyncio.wait({watching, showing}, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -78,28 +80,31 @@ async def follow(
 async def _watch(client: Client, handle: WorkflowHandle[Any, Any], seen: _Seen) -> None:
     """Read events as they come, from each run that this one continues as, to the last."""
     run_id = (await describe(handle)).run_id
+    payloads = reader_for(client)
     while run_id:
         part = client.get_workflow_handle(handle.id, run_id=run_id)
         run_id = ""
         with mapped(handle.id):
             async for event in part.fetch_history_events(wait_new_event=True):
-                _note(event, seen)
+                _note(event, seen, payloads)
                 continued = event.workflow_execution_continued_as_new_event_attributes
                 run_id = continued.new_execution_run_id
     seen.over = True
     seen.news.set()
 
 
-def _note(event: HistoryEvent, seen: _Seen) -> None:
+def _note(event: HistoryEvent, seen: _Seen, payloads: PayloadReader) -> None:
     if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
         seen.answered = True
         seen.worker_error = None
     elif event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
-        seen.worker_error = event.workflow_task_failed_event_attributes.failure.message or None
+        failure = event.workflow_task_failed_event_attributes.failure
+        seen.worker_error = payloads.error(failure) or None
     seen.news.set()
 
 
 async def _show(
+    client: Client,
     handle: WorkflowHandle[Any, Any],
     seen: _Seen,
     show: Callable[[Snapshot], None],
@@ -112,29 +117,38 @@ async def _show(
                 await seen.news.wait()
         seen.news.clear()
         if not seen.over:
-            show(await _snapshot(handle, seen, views))
+            show(await _snapshot(client, handle, seen, views))
             await asyncio.sleep(_LEAST_PAUSE)
     if views:
-        show(Snapshot(view=await _ask(handle)))
+        show(Snapshot(view=await _ask(handle, seen)))
 
 
-async def _ask(handle: WorkflowHandle[Any, Any]) -> RunView | None:
-    """None where nobody answers, or what answers is no run of a flow: following goes on."""
+async def _ask(handle: WorkflowHandle[Any, Any], seen: _Seen) -> RunView | None:
+    """None where nobody answers, or what answers is no run of a flow, or the answer is not to be
+    read: following goes on."""
+    seen.unread = None
     try:
         return await ask_status(handle)
     except (NoWorker, RequestRefused):
         return None
+    except VALUE_ERRORS as error:
+        seen.unread = f"how the run stands is not to be seen: {error}"
+        return None
 
 
-async def _snapshot(handle: WorkflowHandle[Any, Any], seen: _Seen, views: bool) -> Snapshot:
+async def _snapshot(
+    client: Client, handle: WorkflowHandle[Any, Any], seen: _Seen, views: bool
+) -> Snapshot:
     """Attempts at an activity leave no event until it ends, so Temporal is asked as well."""
     description = await describe(handle)
-    pending = pending_attempts(description)
+    pending = pending_attempts(client, description)
     trouble = _trouble(description, pending, seen)
     view = None
     if views and seen.answered and not (trouble and unclaimed_since(description)):
-        view = await _ask(handle)
-    return Snapshot(view=with_pending(view, pending) if view else None, trouble=trouble)
+        view = await _ask(handle, seen)
+    return Snapshot(
+        view=with_pending(view, pending) if view else None, trouble=trouble or seen.unread
+    )
 
 
 def _trouble(

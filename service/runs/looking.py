@@ -20,10 +20,14 @@ from temporalio.client import (
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
-from service.errors import NoWorker
-from service.runs.failures import NO_WORKER_STATUSES, mapped, read_failure
+from claimcheck.codec import ClaimCodec
+from claimcheck.errors import ClaimCheckError
+from claimcheck.payloads import data_converter
+from service.errors import NoWorker, ServiceError
+from service.runs.failures import NO_WORKER_STATUSES, mapped, read_failure, value_error
 from service.runs.history import HistoryReader, LogEntry
-from service.runs.outcome import RunOutcome, RunState
+from service.runs.outcome import RunError, RunOutcome, RunState
+from service.runs.payloads import PayloadReader, reader_for
 from service.runs.view import NodeView, PendingAttempt, RunView, read_view
 
 __all__ = [
@@ -81,7 +85,10 @@ def flow_of(run: WorkflowExecution) -> str | None:
 
 
 async def ask_status(handle: Handle) -> RunView:
-    """What the run says of itself; works for one that has ended too. Raises `NoWorker`."""
+    """What the run says of itself; works for one that has ended too.
+
+    Raises `NoWorker`, and `VALUE_ERRORS` for an answer that cannot be read.
+    """
     with mapped(handle.id):
         return read_view(await _query(handle))
 
@@ -96,19 +103,14 @@ async def _query(handle: Handle) -> dict[str, Any]:
     return answer
 
 
-async def outcome_of(handle: Handle, *, flow: str | None = None) -> RunOutcome:
+async def outcome_of(client: Client, handle: Handle, *, flow: str | None = None) -> RunOutcome:
     """Wait for the end of a run and of whatever it continues as."""
     with mapped(handle.id):
         try:
-            output = await handle.result()
-        except WorkflowFailureError as failure:
-            status, error = read_failure(failure)
-            return await _ended(handle, flow, status=status, error=error)
-        return await _ended(handle, flow, status="completed", output=output)
-
-
-async def _ended(handle: Handle, flow: str | None, **ending: Any) -> RunOutcome:
-    description = await handle.describe()
+            ending = await _ending(handle)
+        except ClaimCheckError as error:
+            ending = await _ending_unfetched(client, handle, value_error(error))
+        description = await handle.describe()
     return RunOutcome(
         workflow_id=handle.id,
         run_id=first_run_id(description),
@@ -117,23 +119,52 @@ async def _ended(handle: Handle, flow: str | None, **ending: Any) -> RunOutcome:
     )
 
 
-def pending_attempts(description: WorkflowExecutionDescription) -> dict[str, PendingAttempt]:
+async def _ending(handle: Handle) -> dict[str, Any]:
+    try:
+        return {"status": "completed", "output": await handle.result()}
+    except WorkflowFailureError as failure:
+        status, error = read_failure(failure)
+        return {"status": status, "error": error}
+
+
+async def _ending_unfetched(client: Client, handle: Handle, why: ServiceError) -> dict[str, Any]:
+    """What can be told of the end without the store, or without a key, that it wants."""
+    part = _unfetching(client).get_workflow_handle(handle.id, run_id=handle.run_id)
+    try:
+        ending = await _ending(part)
+    except ClaimCheckError:
+        status = state_of((await handle.describe()).status)
+        ending = {"status": status, "error": RunError.of(why)}
+    if ending["status"] != "completed":
+        return ending
+    return {"status": "completed", "unread": why}
+
+
+def _unfetching(client: Client) -> Client:
+    """The same client, for which claims stay claims."""
+    codec = client.data_converter.payload_codec
+    assert isinstance(codec, ClaimCodec)
+    converter = data_converter(ClaimCodec(codec.cloakroom, role="replay"))
+    return Client(client.service_client, namespace=client.namespace, data_converter=converter)
+
+
+def pending_attempts(
+    client: Client, description: WorkflowExecutionDescription
+) -> dict[str, PendingAttempt]:
     """The activities under way, by activity id."""
     found = description.raw_description.pending_activities
-    return {info.activity_id: _pending(info) for info in found}
+    payloads = reader_for(client)
+    return {info.activity_id: _pending(info, payloads) for info in found}
 
 
-def _pending(info: PendingActivityInfo) -> PendingAttempt:
+def _pending(info: PendingActivityInfo, payloads: PayloadReader) -> PendingAttempt:
     queued = info.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
-    failure = info.last_failure
-    kind = failure.application_failure_info.type
-    text = f"{kind}: {failure.message}" if kind else failure.message
     return PendingAttempt(
         path=info.activity_id,
         attempt=max(info.attempt, 1),
         queued_at=info.scheduled_time.ToDatetime(UTC) if queued else None,
         task_queue=info.activity_options.task_queue.name,
-        failure=text or None,
+        failure=payloads.error(info.last_failure) or None,
     )
 
 
@@ -192,7 +223,7 @@ async def view_from_history(
     client: Client, handle: Handle, description: WorkflowExecutionDescription
 ) -> RunView:
     """How the run stands as far as its history tells: no worker is needed, inline nodes lack."""
-    reader = HistoryReader()
+    reader = HistoryReader(reader_for(client))
     nodes: dict[str, NodeView] = {}
     async for event in events_of(client, handle):
         for entry in reader.read(event):

@@ -6,11 +6,19 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from flowspec.values import Json, JsonObject
+from service.errors import ServiceError
 
 __all__ = ["RunError", "RunOutcome", "RunState"]
 
 RunState: TypeAlias = Literal[
-    "not_started", "running", "completed", "failed", "cancelled", "terminated", "timed_out"
+    "not_started",
+    "running",
+    "completed",
+    "failed",
+    "cancelled",
+    "terminated",
+    "timed_out",
+    "unknown",
 ]
 
 
@@ -25,6 +33,10 @@ class RunError:
     attempts: int | None = None
     details: Json = None
 
+    @classmethod
+    def of(cls, error: ServiceError, details: Json = None) -> RunError:
+        return cls(type=type(error).__name__, message=str(error), details=details)
+
     def as_json(self) -> JsonObject:
         return {
             "type": self.type,
@@ -38,7 +50,11 @@ class RunError:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOutcome:
-    """`not_started` has no ids; `output` and `error` are there once the run has ended."""
+    """`not_started` has no ids; `output` and `error` are there once the run has ended.
+
+    `unknown` is a run that cannot be asked for, `error` says why; `unread` is why the output of
+    a run that completed is not here.
+    """
 
     status: RunState
     workflow_id: str | None = None
@@ -46,14 +62,16 @@ class RunOutcome:
     flow: str | None = None
     output: Json = None
     error: RunError | None = None
+    unread: ServiceError | None = None
 
     def as_json(self) -> JsonObject:
         """What `--json` prints: these keys, all of them, always."""
+        error = RunError.of(self.unread) if self.unread else self.error
         return {
             "run_id": self.run_id,
             "workflow_id": self.workflow_id,
             "flow": self.flow,
             "status": self.status,
             "output": self.output,
-            "error": self.error.as_json() if self.error else None,
+            "error": error.as_json() if error else None,
         }

@@ -9,11 +9,13 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
+from claimcheck.payloads import Inline, write_json
 from flowspec.values import Json, JsonObject
 from service.errors import InputWrong, NoWorker, RunEnded
 from service.runs.failures import mapped
 from service.runs.looking import ask_status, describe, state_of
 from service.runs.view import WaitView
+from service.settings.sizes import format_size
 
 __all__ = ["Decision", "cancel", "decide", "find_approval", "only_approval", "send_signal"]
 
@@ -73,8 +75,19 @@ async def only_approval(handle: WorkflowHandle[Any, Any]) -> WaitView:
     return find_approval((await ask_status(handle)).waiting, handle.id)
 
 
-async def decide(handle: WorkflowHandle[Any, Any], decision: Decision) -> JsonObject:
-    """Raises `RequestRefused` with the run's objection, `NoWorker`."""
+async def decide(handle: WorkflowHandle[Any, Any], decision: Decision, *, limit: int) -> JsonObject:
+    """The run reads a decision itself, so it stays out of the store and has at most `limit` bytes.
+
+    Raises `InputWrong` if it has more, `RequestRefused` with the run's objection, `NoWorker`.
+    """
+    size = len(write_json(decision.as_json())[0])
+    if size > limit:
+        raise InputWrong(
+            f"the decision measures {format_size(size)}, and at most {format_size(limit)} are "
+            "possible (CLAIM_CHECK_THRESHOLD).\n"
+            "Give the run what is large as an event, with `flowrunner signal`, or put it where the "
+            "flow can fetch it and give its address."
+        )
     with mapped(handle.id):
         answer: JsonObject = await _update(handle, decision)
     return answer
@@ -83,7 +96,7 @@ async def decide(handle: WorkflowHandle[Any, Any], decision: Decision) -> JsonOb
 async def _update(handle: WorkflowHandle[Any, Any], decision: Decision) -> JsonObject:
     try:
         answer: JsonObject = await handle.execute_update(
-            "complete", decision.as_json(), rpc_timeout=_UPDATE_TIMEOUT
+            "complete", Inline(decision.as_json()), rpc_timeout=_UPDATE_TIMEOUT
         )
     except RPCError as error:
         if error.status == RPCStatusCode.FAILED_PRECONDITION:

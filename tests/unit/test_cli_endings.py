@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.cli.ending import failure_text
+from claimcheck import errors as claim_errors
+from service.cli.ending import failure_text, unread_text
 from service.cli.exits import Ending, ExitCode, explain
 from service.errors import (
     AlreadyRunning,
@@ -12,14 +13,18 @@ from service.errors import (
     FlowInvalid,
     InputInvalid,
     InputWrong,
+    KeyMissing,
     NamespaceMissing,
     NoWorker,
     RequestRefused,
     RunEnded,
     RunNotFound,
     ServiceError,
+    StoreFailed,
     TemporalUnreachable,
+    ValueLost,
 )
+from service.runs.failures import VALUE_ERRORS, mapped
 from service.runs.outcome import RunError, RunOutcome
 from service.settings import SettingsInvalid
 
@@ -31,6 +36,7 @@ def test_the_numbers_that_scripts_rely_on() -> None:
         "WRONG": 2,
         "UNREACHABLE": 3,
         "BUG": 70,
+        "STILL_RUNNING": 124,
         "INTERRUPTED": 130,
     }
 
@@ -50,6 +56,9 @@ def test_the_numbers_that_scripts_rely_on() -> None:
         (NamespaceMissing("x"), ExitCode.UNREACHABLE),
         (DevServerFailed("x"), ExitCode.UNREACHABLE),
         (NoWorker("x"), ExitCode.UNREACHABLE),
+        (StoreFailed("x"), ExitCode.UNREACHABLE),
+        (KeyMissing("x"), ExitCode.WRONG),
+        (ValueLost("x"), ExitCode.FLOW_FAILED),
         (ServiceError("x"), ExitCode.BUG),
         (Ending(ExitCode.FLOW_FAILED), ExitCode.FLOW_FAILED),
         (KeyboardInterrupt(), ExitCode.INTERRUPTED),
@@ -58,6 +67,26 @@ def test_the_numbers_that_scripts_rely_on() -> None:
 )
 def test_every_error_has_its_exit_code(error: BaseException, code: ExitCode) -> None:
     assert explain(error)[0] is code
+
+
+MAPPED = {
+    "StoreUnavailable": StoreFailed,
+    "StoreRefused": StoreFailed,
+    "StoreFull": StoreFailed,
+    "BlobMissing": ValueLost,
+    "BlobDamaged": ValueLost,
+    "BlobTooLarge": ValueLost,
+    "ClaimInvalid": ValueLost,
+    "SealBroken": ValueLost,
+    "KeyUnknown": KeyMissing,
+}
+
+
+@pytest.mark.parametrize("name", sorted(set(claim_errors.__all__) - {"ClaimCheckError"}))
+def test_every_error_of_the_claim_check_is_one_of_ours(name: str) -> None:
+    with pytest.raises(VALUE_ERRORS, match="the folder is gone") as caught, mapped("x"):
+        raise getattr(claim_errors, name)("the folder is gone")
+    assert type(caught.value) is MAPPED[name]
 
 
 def test_a_mistake_is_told_in_its_own_words_alone() -> None:
@@ -121,3 +150,28 @@ def test_a_failure_without_a_node_leaves_out_what_it_does_not_know() -> None:
         "  message   the run was cancelled",
         "See what happened with: flowrunner logs x",
     ]
+
+
+def test_an_output_that_cannot_be_read_says_that_the_run_completed_and_what_to_do() -> None:
+    assert unread_text("hire-1", StoreFailed("the folder /x is away")).splitlines() == [
+        "hire-1 completed, but its output cannot be read: the folder /x is away",
+        "Get it later with: flowrunner result hire-1",
+    ]
+    assert unread_text("hire-1", ValueLost("no such blob")).splitlines() == [
+        "hire-1 completed, but its output cannot be read: no such blob",
+        "See what happened with: flowrunner logs hire-1",
+    ]
+
+
+def test_json_of_a_completed_run_without_its_output_says_why() -> None:
+    outcome = RunOutcome(status="completed", unread=StoreFailed("away"))
+    told = outcome.as_json()
+    assert (told["status"], told["output"]) == ("completed", None)
+    assert told["error"] == {
+        "type": "StoreFailed",
+        "message": "away",
+        "node": None,
+        "attempt": None,
+        "attempts": None,
+        "details": None,
+    }

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from service.cli.context import run_async
-from service.cli.options import JsonFlag, RunArgument, command
+from service.cli.options import JsonFlag, OutputOption, RunArgument, TimeoutOption, command
 
 __all__ = ["register"]
 
@@ -56,6 +56,7 @@ def register(app: typer.Typer) -> None:
         result,
         "flowrunner result onboard-ada",
         "flowrunner result onboard-ada --json",
+        "flowrunner result onboard-ada --output report.json",
         panel=_PANEL,
     )
 
@@ -116,11 +117,16 @@ def logs(
     run_async(report_logs(id, follow=follow, json=json))
 
 
-def result(id: RunArgument, json: JsonFlag = False) -> None:
+def result(
+    id: RunArgument,
+    output: OutputOption = None,
+    timeout: TimeoutOption = None,
+    json: JsonFlag = False,
+) -> None:
     """Print a run's output; wait for its end if need be.
 
-    The exit code is 1 if the run did not complete.
+    What is in the store is fetched from there. The exit code is 1 if the run did not complete.
     """
     from service.cli.reports import report_result
 
-    run_async(report_result(id, json=json))
+    run_async(report_result(id, json=json, output=output, longest=timeout))

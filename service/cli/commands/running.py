@@ -10,8 +10,10 @@ from service.cli.context import composition_of, run_async
 from service.cli.options import (
     InputOption,
     JsonFlag,
+    OutputOption,
     SetOption,
     Target,
+    TimeoutOption,
     WorkflowIdOption,
     command,
 )
@@ -28,6 +30,7 @@ def register(app: typer.Typer) -> None:
         "flowrunner run flows/onboarding.yaml --set employee=Ada --set email=ada@example.org",
         "flowrunner run onboarding --input @ada.json --id onboard-ada",
         "flowrunner run onboarding --input @- --json < ada.json",
+        "flowrunner run report --output report.json --timeout 10m",
         panel=_PANEL,
     )
     command(
@@ -50,6 +53,8 @@ def run(
     detach: Annotated[
         bool, typer.Option("--detach", help="Do not wait for the end; the same as `start`.")
     ] = False,
+    output: OutputOption = None,
+    timeout: TimeoutOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Start a flow and follow it to its end.
@@ -57,6 +62,9 @@ def run(
     The output goes to standard output, the progress to standard error. Ctrl-C stops following;
     the run goes on. The exit code is 0 if the run completed, 1 if it failed, 2 if the input or
     the flow is wrong, 3 if Temporal cannot be reached.
+
+    A run waits for a worker, for as long as there is none: this command says so after a moment,
+    and waits with it until --timeout, or for ever.
     """
     from service.cli.launching import Launch, launch
 
@@ -68,6 +76,8 @@ def run(
         attach=attach,
         follow=not detach,
         json=json,
+        output=output,
+        timeout=timeout,
     )
     run_async(launch(wanted, composition_of(context).catalogue))
 
