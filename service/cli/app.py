@@ -15,6 +15,8 @@ from service.cli.exits import ExitCode, explain
 __all__ = ["build", "run"]
 
 _DEBUG = "FLOWRUNNER_DEBUG"
+_PROMISING = frozenset(("run", "start", "result"))
+"""The commands whose `--json` always prints the object of a run."""
 
 
 def build(composition: Composition) -> typer.Typer:
@@ -40,9 +42,23 @@ def run(composition: Composition, arguments: list[str] | None = None) -> NoRetur
         code = 0
     except SystemExit as ended:  # how typer ends: help, usage errors, Ctrl-C
         code = ended.code if isinstance(ended.code, int) else ExitCode.WRONG
+        _tell_script(ended.__context__, sys.argv[1:] if arguments is None else arguments)
     except BaseException as error:
         code = _present(error)
     _end(code)
+
+
+def _tell_script(mistake: BaseException | None, arguments: list[str]) -> None:
+    """Of a wrong command line, the object that a script was promised."""
+    wording = getattr(mistake, "format_message", None)  # typer's errors have it, and no public root
+    promised = "--json" in arguments and not _PROMISING.isdisjoint(arguments[:1])
+    if wording is None or not promised:
+        return
+    from service.cli.screen import print_json
+    from service.runs.outcome import RunError, RunOutcome
+
+    error = RunError(type="UsageError", message=wording())
+    print_json(RunOutcome(status="not_started", error=error).as_json())
 
 
 def _present(error: BaseException) -> ExitCode:

@@ -38,9 +38,9 @@ _RUN_OBJECT = """\
 | `run_id` | Temporal's run id; null if nothing was started |
 | `workflow_id` | the run's id, as the other commands take it; null if nothing was started |
 | `flow` | the flow's name, where it is known |
-| `status` | `completed`, `failed`, `cancelled`, `terminated`, `timed_out`, `running`, or \
-`not_started` |
-| `output` | what the flow gave; null unless it completed |
+| `status` | `completed`, `failed`, `cancelled`, `terminated`, `timed_out`, `running`, \
+`not_started`, or `unknown` if the run cannot be asked for |
+| `output` | what the flow gave; null unless it completed and could be read |
 | `error` | null, or `type`, `message`, `node`, `attempt`, `attempts`, `details` |
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -134,6 +135,26 @@ def test_a_wrong_command_line_ends_with_2_and_no_stack_trace(arguments: list[str
     assert done.stdout == ""
     assert "Error" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["run", "--json"], ["start", "x", "--nope", "--json"], ["result", "--json"]]
+)
+def test_a_script_is_told_of_a_wrong_command_line_as_of_any_other_error(
+    arguments: list[str],
+) -> None:
+    done = _flowrunner(*arguments)
+    assert done.returncode == 2
+    told = json.loads(done.stdout)
+    assert (told["status"], told["workflow_id"]) == ("not_started", None)
+    assert told["error"]["type"] == "UsageError"
+    assert any(words in told["error"]["message"] for words in ("Missing argument", "--nope"))
+
+
+def test_help_for_scripts_is_no_error() -> None:
+    done = _flowrunner("run", "--json", "--help")
+    assert done.returncode == 0
+    assert '"status"' not in done.stdout
 
 
 def test_a_wrong_setting_ends_with_2_and_names_the_variable() -> None:
