@@ -12,6 +12,10 @@ from service.settings import (
     PREFIXES,
     SECRET_PREFIX,
     TEMPORAL_VARIABLES,
+    ClaimCheckSettings,
+    CodecServerSettings,
+    DevServerSettings,
+    WorkerSettings,
     setting_fields,
 )
 from service.settings.reference import settings_page
@@ -68,3 +72,19 @@ def test_the_search_for_variables_sees_those_that_nobody_reads() -> None:
         "BLOB_STORAGE_BUKET",
         "R2_ACCOUNT",
     ]
+
+
+def test_every_setting_is_used_by_what_runs() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in _product())
+    fields = [
+        name
+        for settings in (WorkerSettings, ClaimCheckSettings, CodecServerSettings, DevServerSettings)
+        for name in settings.model_fields
+    ]
+    assert [name for name in fields if not re.search(rf"\.{name}\b", code)] == []
+
+
+def _product() -> list[Path]:
+    """Whatever reads settings, that of them which makes other values of them included."""
+    found = [path for path in (ROOT / "service").rglob("*.py") if "settings" not in path.parts]
+    return [*found, ROOT / "worker.py", ROOT / "service" / "settings" / "claimcheck.py"]

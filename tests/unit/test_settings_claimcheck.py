@@ -22,7 +22,7 @@ from service.settings import (
     load_codec_server_settings,
     load_worker_settings,
 )
-from service.settings.claimcheck import default_folder
+from service.settings.contradictions import default_folder
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 R2 = f"https://{ACCOUNT}.r2.cloudflarestorage.com"
