@@ -15,6 +15,9 @@ from flowspec.values import Json
 
 __all__ = ["NODE_TYPES", "LogParams", "LogResult"]
 
+_LONGEST_LINE = 10_000
+_SHOWN = 1_000
+
 Level = Literal["debug", "info", "warning", "error"]
 
 
@@ -40,10 +43,22 @@ class LogResult(TypedDict):
 async def write(params: LogParams, _attempt: Attempt) -> LogResult:
     """The node, the flow and the run are bound to every line of an attempt already."""
     logger = structlog.stdlib.get_logger("flowrunner.log")
-    more = {} if params.data is None else {"data": params.data}
+    more = {} if params.data is None else {"data": _fitting(params.data)}
     message = params.message if isinstance(params.message, str) else json.dumps(params.message)
-    logger.log(_LEVELS[params.level], message, **more)
+    logger.log(_LEVELS[params.level], _cut(message), **more)
     return {"message": message, "level": params.level, "data": params.data}
+
+
+def _fitting(data: Json) -> Json:
+    """What is too large for a line is shown by its beginning."""
+    text = json.dumps(data, ensure_ascii=False)
+    return data if len(text) <= _LONGEST_LINE else _cut(text)
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _LONGEST_LINE:
+        return text
+    return f"{text[:_SHOWN]}… ({len(text):,} characters in all)"
 
 
 _LEVELS: dict[Level, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -53,7 +68,8 @@ LOG = declare(
     summary="Write a line to the worker's log",
     description=(
         "The line carries the flow, the run and the node. It is written where the worker runs, "
-        "and again if the attempt is repeated; for something that must be kept, use the output."
+        "and again if the attempt is repeated; for something that must be kept, use the output. "
+        "Of what is longer than 10,000 characters only the beginning is written."
     ),
     example="""\
 flow: greet

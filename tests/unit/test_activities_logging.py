@@ -112,3 +112,15 @@ async def test_the_log_node_writes_at_its_level_and_gives_back_what_it_wrote() -
     assert result == {"message": "50% done", "level": "warning", "data": {"a": [1]}}
     [line] = lines(stream)
     assert (line["event"], line["level"], line["data"]) == ("50% done", "warning", {"a": [1]})
+
+
+async def test_of_what_is_long_the_log_node_writes_the_beginning_and_gives_back_all() -> None:
+    stream = logging_to()
+    attempt = Attempt(node="n", flow="f", run_id="r", key="k")
+    params = read_params(LOG, {"message": "x" * 20_000, "data": ["y" * 20_000]})
+    result: Any = await LOG.handler(params, attempt)
+    assert (len(result["message"]), result["data"]) == (20_000, ["y" * 20_000])
+    [line] = lines(stream)
+    assert line["event"].endswith("… (20,000 characters in all)")
+    assert line["data"].startswith('["yyy')
+    assert len(stream.getvalue()) < 3_000
