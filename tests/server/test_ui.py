@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,7 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
-from temporalio.client import Client
 
-from claimcheck.cloakroom import Cloakroom
-from claimcheck.codec import ClaimCodec
-from claimcheck.keyring import KeyRing
-from claimcheck.payloads import data_converter
-from claimcheck.stores.filesystem import FilesystemStore
-from claimcheck.values import keep
 from tests.browser import PATIENCE, needs_browser, open_page
 from tests.server.support import Product, free_port, until
 
@@ -29,28 +21,44 @@ KEYS = "k1:" + base64.b64encode(bytes(range(32))).decode()
 pytestmark = [needs_browser, pytest.mark.timeout(240)]
 
 
+HAND_ON = """\
+flow: hand_on
+input:
+  required: [text]
+  properties: {text: {type: string}, n: {type: integer}}
+nodes:
+  say: {type: log, params: {message: "${input.text}"}}
+output: {text: "${input.text}"}
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dev:
     product: Product
     ui: str
-    blobs: Path
-    keys: str
 
-    def event_page(self, workflow_id: str, run_id: str, event: int) -> str:
-        run = f"{urllib.parse.quote(workflow_id, safe='')}/{run_id}"
-        return f"{self.ui}/namespaces/default/workflows/{run}/history/events/{event}"
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """`url` and the number of an event is its page."""
+
+    url: str
+    events: int
+    history: bytes
 
 
 @pytest.fixture(params=["plain", "encrypted"])
 def dev(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Dev]:
-    """`flowrunner dev` with its UI, its blobs in a folder of the test's own."""
+    """`flowrunner dev` with its UI; it keeps values of more than 2 KB in a folder of the test's."""
     port, ui_port, codec_port = free_port(), free_port(), free_port()
-    blobs = tmp_path / "blobs"
-    keys = KEYS if request.param == "encrypted" else ""
     product = Product(
         address=f"127.0.0.1:{port}",
         folder=tmp_path / "product",
-        settings={"BLOB_STORAGE_PATH": str(blobs), "CLAIM_CHECK_KEYS": keys},
+        settings={
+            "BLOB_STORAGE_PATH": str(tmp_path / "blobs"),
+            "CLAIM_CHECK_THRESHOLD": "2KB",
+            "CLAIM_CHECK_KEYS": KEYS if request.param == "encrypted" else "",
+        },
     )
     process = product.start_cli(
         "dev",
@@ -60,23 +68,23 @@ def dev(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Dev]:
     try:
         until(lambda: "Flowrunner is ready." in process.output(), what="flowrunner dev")
         assert f"Codec      http://127.0.0.1:{codec_port}" in process.output()
-        yield Dev(product=product, ui=f"http://127.0.0.1:{ui_port}", blobs=blobs, keys=keys)
+        yield Dev(product=product, ui=f"http://127.0.0.1:{ui_port}")
     finally:
         process.stop()
 
 
-async def _started(dev: Dev, workflow_id: str, make: Any) -> str:
-    """A run that nobody works on; its input is a value that went through our codec."""
-    async with FilesystemStore(dev.blobs) as store:
-        keys = KeyRing.parse(dev.keys) if dev.keys else None
-        cloakroom = Cloakroom(store, namespace="default", keys=keys)
-        converter = data_converter(ClaimCodec(cloakroom, role="client"))
-        client = await Client.connect(dev.product.address, data_converter=converter)
-        handle = await client.start_workflow(
-            "nothing", await make(cloakroom), id=workflow_id, task_queue="nobody"
-        )
-    assert handle.first_execution_run_id is not None
-    return handle.first_execution_run_id
+async def _run(dev: Dev, value: Any) -> Run:
+    """A run of a flow that hands its input on, ended, with what its history needs to be found."""
+    dev.product.write_flow("hand_on", HAND_ON)
+    (dev.product.folder / "input.json").write_text(json.dumps(value), encoding="utf-8")
+    done = dev.product.cli("run", "hand_on", "--input", "@input.json", "--id", "ui-1")
+    assert done.returncode == 0, done.stderr
+    history = await (await dev.product.client()).get_workflow_handle("ui-1").fetch_history()
+    return Run(
+        url=f"{dev.ui}/namespaces/default/workflows/ui-1/{history.run_id}/history/events",
+        events=len(history.events),
+        history=b"".join(event.SerializeToString() for event in history.events),
+    )
 
 
 async def _downloaded(page: Page) -> bytes:
@@ -86,25 +94,18 @@ async def _downloaded(page: Page) -> bytes:
     return (await (await expected.value).path()).read_bytes()
 
 
-async def test_the_ui_shows_what_is_in_the_store_as_if_it_were_there(dev: Dev) -> None:
-    async def nested(cloakroom: Cloakroom) -> Any:
-        claim = await keep(cloakroom, {"marker": "shown-by-the-codec"}, workflow_id="shown")
-        return {"beside": "as-it-came", "kept": claim}
-
-    run_id = await _started(dev, "shown", nested)
+async def test_the_ui_shows_values_in_the_store_as_if_they_were_in_the_history(dev: Dev) -> None:
+    run = await _run(dev, {"text": "shown-by-the-codec " * 300})
+    assert b"shown-by-the-codec" not in run.history
     async with open_page() as page:
-        await page.goto(dev.event_page("shown", run_id, 1))
-        await expect(page.get_by_text("shown-by-the-codec").first).to_be_visible(timeout=PATIENCE)
-        await expect(page.get_by_text("as-it-came").first).to_be_visible()
+        await page.goto(f"{run.url}/{run.events}")  # where the run has completed
+        shown = page.get_by_text("shown-by-the-codec").first
+        await expect(shown).to_be_visible(timeout=PATIENCE)
 
 
-async def test_the_ui_downloads_what_is_too_large_to_be_shown(dev: Dev) -> None:
-    value = {"name": "Ada", "n": 12345678901234567890, "lines": ["é" * 100] * 2000}
-
-    async def large(_: Cloakroom) -> Any:
-        return value
-
-    run_id = await _started(dev, "large", large)
+async def test_the_ui_downloads_what_a_payload_stands_for(dev: Dev) -> None:
+    value = {"text": "é" * 200_000, "n": 12345678901234567890}
+    run = await _run(dev, value)
     async with open_page() as page:
-        await page.goto(dev.event_page("large", run_id, 1))
+        await page.goto(f"{run.url}/1")  # where the run was given its input
         assert json.loads(await _downloaded(page)) == value
