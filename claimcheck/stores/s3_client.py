@@ -39,6 +39,7 @@ def connect(
         config=_config(path_style=endpoint is not None, deadline=deadline),
     )
     client.meta.events.register("before-send.s3", _before_send)
+    client.meta.events.register("before-call.s3.HeadBucket", _no_further)
     client.meta.events.register("needs-retry.s3", _retry_delay)  # type: ignore[arg-type]  # answers
     return client
 
@@ -60,6 +61,12 @@ def _config(*, path_style: bool, deadline: float) -> Config:
 
 def _before_send(**_: Any) -> None:
     check_time()
+
+
+def _no_further(context: dict[str, Any], **_: Any) -> None:
+    """botocore asks a bucket that is redirected where it is, and if that is redirected as well,
+    asks again: without end where all of a host is, from http to https for example."""
+    context.get("s3_redirect", {})["redirected"] = True
 
 
 def _retry_delay(response: Any, attempts: int, **_: Any) -> float | None:

@@ -95,6 +95,8 @@ def explained(error: Exception, place: str) -> StoreUnavailable | None:
         return StoreUnavailable(f"{place} did not answer to the end ({_said(error)})")
     if isinstance(error, ValueError) and "endpoint" in str(error):
         return StoreRefused(f"{place} has no address: BLOB_STORAGE_ENDPOINT is not a URL")
+    if isinstance(error, ValueError | KeyError):  # what boto3 finds in the answer, or misses
+        return StoreUnavailable(f"{place} {_NOT_S3} ({_said(error)})")
     return None
 
 
