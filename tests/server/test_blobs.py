@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
+import signal
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -21,8 +23,12 @@ from temporalio.client import (
 
 from claimcheck.keys import folder_of, holder_folder
 from claimcheck.servers import note_server, noted_servers
+from claimcheck.stores.contract import BlobStore
 from claimcheck.stores.filesystem import FilesystemStore
 from service.retained import RetainedByTemporal, namespace_id
+from service.settings import load_claim_check_settings
+from service.storage import open_store
+from tests.s3 import S3Server
 from tests.server.support import Product, TemporalServer, start_temporal, until
 
 WAITING = """\
@@ -39,10 +45,10 @@ output: ${vars.kept}
 class Scene:
     """A folder of blobs, and workflows on a server that others use too."""
 
-    def __init__(self, product: Product, client: Client) -> None:
+    def __init__(self, product: Product, client: Client, store: BlobStore | None = None) -> None:
         self.product = product
         self.client = client
-        self.store = FilesystemStore(product.blobs)
+        self.store = store or FilesystemStore(product.blobs)
         self.retained = RetainedByTemporal(client)
         self.mark = uuid.uuid4().hex[:8]
 
@@ -54,14 +60,14 @@ class Scene:
         """A blob from long ago, and old notes that others hold it; returns its key."""
         folder = folder_of(namespace, self.id(name))
         key = await self.store.put(name.encode(), under=folder)
-        for holder in held_by:
-            await self.store.put(b"", under=holder_folder(folder, self.id(holder)))
-        self.age()
+        notes = [holder_folder(folder, self.id(holder)) for holder in held_by]
+        self.age(key, *[await self.store.put(b"", under=note) for note in notes])
         return key
 
-    def age(self) -> None:
-        """Everything there is becomes old."""
-        for path in self.product.blobs.rglob("*"):
+    def age(self, *keys: str) -> None:
+        """These become old, or everything there is."""
+        chosen = [self.product.blobs / key for key in keys]
+        for path in chosen or self.product.blobs.rglob("*"):
             if path.is_file():
                 os.utime(path, (0, 0))
 
@@ -272,6 +278,54 @@ async def test_blobs_that_nobody_has_said_whose_they_are_are_not_deleted(
         assert await scene.keys() == {key}
         assert scene.sweep("--delete", "--take-over")["deleted"]["blobs"] == 1
         assert scene.sweep("--delete")["examined"]["blobs"] == 0
+
+
+async def test_a_sweep_that_is_broken_off_says_where_to_go_on(scene: Scene) -> None:
+    gone = [await scene.old(f"gone-{number:03}") for number in range(600)]
+    sweep = scene.product.start_cli("blobs", "sweep", "--delete")
+    folders = {key: scene.product.blobs / key for key in gone}
+    until(lambda: not folders[gone[70]].exists(), what="the second batch")
+    os.kill(sweep.pid, signal.SIGINT)
+    until(lambda: sweep.exit_code is not None, what="its end")
+    assert sweep.exit_code == 130
+    told = re.search(r"go on with: --after '(\S+)'$", sweep.output(), re.MULTILINE)
+    assert told is not None, sweep.output()
+    assert "the sweep has been broken off; " in sweep.output()
+    left = await scene.keys()
+    assert left
+    assert not {key for key in left if key <= told[1]}
+    assert scene.sweep("--delete", "--after", told[1])["deleted"]["workflows"] == len(left)
+    assert await scene.keys() == set()
+
+
+async def test_a_bucket_is_swept_as_a_folder_is(product: Product, s3_server: S3Server) -> None:
+    product.settings |= {
+        "BLOB_STORAGE_TYPE": "s3",
+        "BLOB_STORAGE_BUCKET": s3_server.make_bucket(),
+        "BLOB_STORAGE_PREFIX": "team/hr",
+        "BLOB_STORAGE_ENDPOINT": s3_server.endpoint,
+        "BLOB_STORAGE_REGION": s3_server.region,
+        "BLOB_STORAGE_ACCESS_KEY_ID": s3_server.credentials.access_key_id,
+        "BLOB_STORAGE_SECRET_ACCESS_KEY": s3_server.credentials.secret_access_key,
+    }
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in product.environment().items():
+            environment.setenv(name, value)
+        store = open_store(load_claim_check_settings())
+    scene = Scene(product, await product.plain_client(), store)
+    async with scene.store:
+        kept = {await scene.old("held", "open"), await scene.old("open")}
+        gone = {await scene.old(f"gone-{number:02}", "gone too") for number in range(20)}
+        await scene.start("open")
+        assert product.cli("blobs", "health").returncode == 0
+        assert scene.sweep("--delete", "--take-over")["kept"]["young"]["workflows"] == 20
+        assert await scene.keys() == kept | gone
+        now = ("--force", "--grace", "0s")  # nothing can be made to look old in a bucket
+        assert scene.sweep("--delete", *now)["deleted"]["workflows"] == 20
+        assert await scene.keys() == kept
+        listed = product.cli("blobs", "ls").stdout.split()
+        assert kept <= set(listed)
+        assert not gone & set(listed)
 
 
 async def test_blobs_of_a_namespace_that_is_not_there_are_left_alone(scene: Scene) -> None:
