@@ -29,22 +29,17 @@ async def connected() -> Client:
 
     Raises `SettingsInvalid`, `TemporalUnreachable`.
     """
-    from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
-
     from claimcheck.codec import ClaimCodec
     from claimcheck.payloads import data_converter
     from service.client import connect
     from service.settings import load_claim_check_settings, load_temporal_settings
     from service.storage import open_cloakroom
+    from service.telemetry import quiet_runtime
 
     temporal = load_temporal_settings()
     cloakroom = open_cloakroom(load_claim_check_settings(), temporal.namespace)
     converter = data_converter(ClaimCodec(cloakroom, role="client"))
-
-    # The SDK would log its retries; what comes of them is told by the command.
-    quiet = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
-    runtime = Runtime(telemetry=TelemetryConfig(logging=quiet))
-    return await connect(temporal, runtime=runtime, converter=converter)
+    return await connect(temporal, runtime=quiet_runtime(), converter=converter)
 
 
 async def handle_of(workflow_id: str) -> WorkflowHandle[Any, Any]:
