@@ -22,6 +22,7 @@ from pathlib import Path
 from types import FrameType
 
 from examples.service import HttpService, play
+from service.guarded import guarded
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
@@ -88,13 +89,13 @@ def _demo() -> int:
 def _dev(folder: Path) -> Iterator[Mapping[str, str]]:
     """`flowrunner dev` on free ports inside the `with`; gives the environment to reach it."""
     port, ui_port, codec_port, health = _free_ports(4)
-    env = _environment(f"127.0.0.1:{port}")
+    env = _environment(f"127.0.0.1:{port}", folder / "blobs")
     command = [str(FLOWRUNNER), "dev", "--port", str(port), "--ui-port", str(ui_port)]
     command += ["--codec-port", str(codec_port), "--data-dir", str(folder)]
     log = folder / "dev.log"
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            command,
+            guarded(command, signal.SIGTERM),
             env={**env, "FLOWRUNNER_HEALTH_ADDRESS": f"127.0.0.1:{health}"},
             stdin=subprocess.DEVNULL,
             stdout=sink,
@@ -108,11 +109,12 @@ def _dev(folder: Path) -> Iterator[Mapping[str, str]]:
             _end(process)
 
 
-def _environment(address: str) -> dict[str, str]:
-    ours = ("FLOWRUNNER_", "TEMPORAL_", "FLOWS_DIR")
+def _environment(address: str, blobs: Path) -> dict[str, str]:
+    ours = ("FLOWRUNNER_", "TEMPORAL_", "FLOWS_DIR", "BLOB_STORAGE_", "CLAIM_CHECK_", "R2_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     settings = {"TEMPORAL_ADDRESS": address, "FLOWS_DIR": str(EXAMPLES)}
-    return {**kept, **settings, "TEMPORAL_CONFIG_FILE": os.devnull}
+    own = {"BLOB_STORAGE_PATH": str(blobs), "TEMPORAL_CONFIG_FILE": os.devnull}
+    return {**kept, **settings, **own}
 
 
 def _free_ports(count: int) -> list[int]:
@@ -156,7 +158,9 @@ def _run(env: Mapping[str, str], service: str) -> int:
     """`flowrunner run` in the foreground, and somebody to approve beside it."""
     command = [str(FLOWRUNNER), "run", "tour", "--id", RUN_ID]
     command += ["--input", f"@{EXAMPLES / 'tour' / 'input.json'}", "--set", f"service={service}"]
-    process = subprocess.Popen(command, env=dict(env), cwd=ROOT, start_new_session=True)
+    process = subprocess.Popen(
+        guarded(command, signal.SIGINT), env=dict(env), cwd=ROOT, start_new_session=True
+    )
     over = threading.Event()
     approver = threading.Thread(target=_approve, args=(env, over), daemon=True)
     approver.start()

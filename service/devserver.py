@@ -7,7 +7,6 @@ import fcntl
 import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from service.client import connect
 from service.errors import DevServerFailed, TemporalUnreachable
+from service.guarded import guarded
 from service.settings import TemporalSettings
 
 __all__ = ["SEARCH_ATTRIBUTES", "DevServer", "DevServerOptions", "arguments", "dev_server"]
@@ -51,15 +51,6 @@ _TUNING: dict[str, int | str] = {
 # Half the time a step against SQLite's defaults. A crash loses nothing; a power cut may lose
 # the last moments, never the file.
 _PRAGMAS = {"journal_mode": "wal", "synchronous": "normal"}
-
-# Linux only: the server dies with us, also when we are killed and cannot stop it. A program of
-# its own, for code between fork and exec is not safe in a process with threads.
-_GUARD = """\
-import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-if os.getppid() == int(sys.argv[1]):
-    os.execv(sys.argv[2], sys.argv[2:])
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,9 +157,7 @@ def _refuse_taken(port: int | None) -> None:
 
 
 async def _start(options: DevServerOptions) -> asyncio.subprocess.Process:
-    command = [str(options.cli.absolute()), *arguments(options)]
-    if sys.platform == "linux":
-        command = [sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid()), *command]
+    command = guarded([str(options.cli.absolute()), *arguments(options)])
     # The server reads the CLI's variables and file too; they describe some other server.
     env = {name: text for name, text in os.environ.items() if not name.startswith("TEMPORAL_")}
     with _log(options).open("wb") as log:

@@ -35,6 +35,8 @@ def demo(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     if process.poll() is None:
         _to_the_group(process)
     process.wait(60)
+    for pid, _ in _marked(tmp_path):  # what a test has found that should not be there
+        os.kill(pid, signal.SIGKILL)
 
 
 def test_it_runs_the_flow_to_its_end_and_leaves_no_process(
@@ -70,14 +72,29 @@ def test_ctrl_c_leaves_no_process(
     assert _left_behind(tmp_path) == []
 
 
+def test_a_demo_that_is_killed_leaves_no_process(
+    demo: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    until(lambda: "price" in _output(tmp_path), what="the flow", seconds=60)
+    assert len(_left_behind(tmp_path)) > 3
+    (own,) = [pid for pid, line in _marked(tmp_path) if line.endswith("-m scripts.demo ")]
+    os.kill(own, signal.SIGKILL)
+    assert demo.wait(10) != 0
+    until(lambda: _left_behind(tmp_path) == [], what="the end of all that it had started")
+
+
 def _output(folder: Path) -> str:
     return (folder / "out").read_text(errors="replace")
 
 
 def _left_behind(folder: Path) -> list[str]:
+    return [line for _, line in _marked(folder)]
+
+
+def _marked(folder: Path) -> list[tuple[int, str]]:
     mark = f"DEMO_MARK={folder}".encode()
     return [
-        (process / "cmdline").read_text().replace("\0", " ")
+        (int(process.name), (process / "cmdline").read_text().replace("\0", " "))
         for process in Path("/proc").iterdir()
         if process.name.isdigit() and mark in _environment_of(process)
     ]
