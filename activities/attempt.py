@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import codecs
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from activities.blobs import CONTENT_TYPE, Kept, is_textual
+from activities.errors import INVALID_RESULT, NodeFailed
 from activities.redaction import Redactor
+from claimcheck.claim import Claim
 from flowspec.values import Json
+
+if TYPE_CHECKING:
+    from activities.claims import Claims
 
 __all__ = ["Attempt", "Resources"]
 
@@ -60,6 +67,7 @@ class Attempt:
     resources: Resources = field(default_factory=Resources)
     redactor: Redactor = field(default_factory=Redactor)
     beat: Callable[[Json], None] = lambda _progress: None
+    claims: Claims | None = None
 
     def heartbeat(self, progress: Json = None) -> None:
         """Say that the work goes on, and how far it is; also lets a cancellation reach it."""
@@ -68,3 +76,51 @@ class Attempt:
     def conceal(self, text: str) -> None:
         """Treat a text made from a secret as one."""
         self.redactor.add(text)
+
+    async def keep(
+        self,
+        pieces: AsyncIterator[bytes],
+        *,
+        content_type: str | None = None,
+        as_json: bool = False,
+    ) -> Kept:
+        """Put a value that may be larger than memory into the object store, for the result.
+
+        To be called while the attempt lasts. With `as_json` the pieces are one JSON value, which
+        is yours to see to: it is found out by whoever loads it. Otherwise it is text if both the
+        `content_type` and the bytes say so, which is text in UTF-8, and bytes if not. Secrets are
+        blotted out, in bytes as well. It rests on this machine's disk until it is in the store.
+        """
+        assert self.claims is not None, "an attempt of a worker has a store"
+        watch = _Watch()
+        claim = await self.claims.kept_stream(watch.seen(self.redactor.stream(pieces)))
+        if as_json and not watch.is_text:
+            raise NodeFailed(INVALID_RESULT, "what was to be kept as JSON is not even UTF-8")
+        is_text = watch.is_text and content_type is not None and is_textual(content_type)
+        encoding = "json" if as_json else "text" if is_text else "binary"
+        metadata = {"encoding": f"{encoding}/plain"}
+        if content_type is not None:
+            metadata[CONTENT_TYPE] = self.redactor.text(content_type)
+        return Kept(Claim(key=claim.key, size=claim.size, metadata=metadata))
+
+
+class _Watch:
+    """Sees whether bytes are text, as they go by."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self.is_text = True
+
+    async def seen(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for piece in pieces:
+            self._look(piece, last=False)
+            yield piece
+        self._look(b"", last=True)
+
+    def _look(self, piece: bytes, *, last: bool) -> None:
+        if not self.is_text:
+            return
+        try:
+            self.is_text = "\0" not in self._decoder.decode(piece, final=last)
+        except UnicodeDecodeError:
+            self.is_text = False

@@ -10,7 +10,7 @@ from activities.errors import EXPRESSION_ERROR, NodeFailed
 from activities.redaction import Redactor
 from activities.secrets import LEAST_LENGTH, EnvironmentSecrets
 from flowspec.expressions import ExpressionError, compile_template, evaluate_at
-from flowspec.values import Json
+from flowspec.values import Json, JsonObject
 
 __all__ = ["settle_params"]
 
@@ -19,7 +19,7 @@ _LONGEST_DERIVED = 4096
 """A longer text made with a secret holds it as it is, or is no use to anyone as a secret."""
 
 
-def settle_params(call: NodeCall, secrets: EnvironmentSecrets, redactor: Redactor) -> Json:
+def settle_params(call: NodeCall, secrets: EnvironmentSecrets, redactor: Redactor) -> JsonObject:
     """The parameters with everything in `deferred` computed.
 
     The secrets used become redacted, and so does what was made of them: `upper(secrets.X)`.
@@ -36,7 +36,7 @@ def settle_params(call: NodeCall, secrets: EnvironmentSecrets, redactor: Redacto
     except ExpressionError as error:
         place = ".".join(map(str, ("params", *error.at)))
         raise NodeFailed(EXPRESSION_ERROR, f"{place}: {error}") from error
-    params = cast(Json, settled)  # claims have been loaded by now
+    params = cast(JsonObject, settled)  # of the scope, claims have been loaded by now
     for pointer in (pointer for pointer, named in used.items() if named):
         for text in _texts(_value_at(params, pointer)):
             if LEAST_LENGTH <= len(text) <= _LONGEST_DERIVED:

@@ -3,26 +3,53 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from activities.blobs import blob_of, blob_parameters
 from activities.declaration import Implementation, Params
 from activities.errors import INVALID_PARAMS, NodeFailed
-from flowspec.values import Json
+from activities.standins import StandIns
+from claimcheck.claim import Claim
+from flowspec.values import Json, JsonObject
 
-__all__ = ["read_params"]
+if TYPE_CHECKING:
+    from activities.claims import Claims
+
+__all__ = ["load_params", "read_params"]
 
 _SHOWN = 3
 
 P = TypeVar("P", bound=Params)
 
 
-def read_params(implementation: Implementation[P, Any], params: Json) -> P:
+async def load_params(
+    implementation: Implementation[P, Any], params: dict[str, Any], claims: Claims
+) -> P:
+    """The parameters as the handler takes them, of which it loads the blobs itself.
+
+    Fails with `InvalidParams` and raises `ClaimCheckError`.
+    """
+    takes_blobs = blob_parameters(implementation.params)
+    left = {
+        name: value
+        for name, value in params.items()
+        if name in takes_blobs and isinstance(value, Claim)
+    }
+    rest = {name: value for name, value in params.items() if name not in left}
+    stand_ins = StandIns()
+    stands = {name: stand_ins.text_for(blob_of(claim, claims)) for name, claim in left.items()}
+    return read_params(implementation, {**await claims.loaded(rest), **stands}, stand_ins)
+
+
+def read_params(
+    implementation: Implementation[P, Any], params: JsonObject, stand_ins: StandIns | None = None
+) -> P:
     """The parameters as the handler takes them; fails with `InvalidParams`."""
     try:
-        return implementation.params.model_validate_json(json.dumps(params))
+        return implementation.params.model_validate_json(json.dumps(params), context=stand_ins)
     except ValidationError as error:
         raise _invalid(implementation.node_type.name, params, error) from error
 

@@ -6,11 +6,15 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import suppress
 from contextvars import ContextVar
-from typing import overload
+from typing import Protocol, overload
 from urllib.parse import quote, quote_plus
 
+import re2  # type: ignore[import-untyped]
+
+from claimcheck.claim import Claim
 from flowspec.values import Json
 
 __all__ = ["BLOT", "Redactor", "current_redactor"]
@@ -19,6 +23,13 @@ BLOT = "***"
 
 _LEAST_BASE64 = 8
 """Fewer characters than this turn up in unrelated base64 by chance."""
+
+_ENCODINGS = ("utf-8", "latin-1", "utf-16-le", "utf-16-be")
+
+_MOST_FOR_AUTOMATON = 32 * 1024
+"""Up to so many bytes of spellings re2 is ten times as fast, within the memory it is given."""
+
+_MOST_AUTOMATON = 64 * 1024 * 1024
 
 
 class Redactor:
@@ -31,6 +42,7 @@ class Redactor:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
+        self._search: _Search | None = None
         for secret in secrets:
             self.add(secret)
 
@@ -39,6 +51,7 @@ class Redactor:
         if not secret or secret in self._secrets:
             return
         self._secrets.add(secret)
+        self._search = None
         spellings = {spelling for known in self._secrets for spelling in _spellings(known)}
         longest_first = sorted(spellings, key=lambda text: (-len(text), text))
         self._pattern = re.compile("|".join(re.escape(text) for text in longest_first))
@@ -51,7 +64,10 @@ class Redactor:
     @overload
     def value(self, value: Json) -> Json: ...
     def value(self, value: Json) -> Json:
-        """The same JSON without secrets: in texts, in keys, and in numbers that spell one."""
+        """The same JSON without secrets: in texts, in keys, and in numbers that spell one.
+
+        What a claim stands for was done when it was put away.
+        """
         if self._pattern is None:
             return value
         if isinstance(value, str):
@@ -60,9 +76,79 @@ class Redactor:
             return {self.text(key): self.value(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self.value(item) for item in value]
-        if isinstance(value, bool | None):
+        if isinstance(value, bool | Claim | None):
             return value
         return BLOT if self._pattern.search(str(value)) else value
+
+    async def stream(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The bytes without secrets, also where one is cut apart by the end of a piece."""
+        held = bytearray()
+        async for piece in pieces:
+            held += piece
+            search = self._searched()
+            if search is None:
+                yield bytes(held)
+                held.clear()
+            elif len(held) >= search.worth_while:
+                blotted, end = search.blotted(held, last=False)
+                yield blotted
+                del held[:end]
+        search = self._searched()
+        yield search.blotted(held, last=True)[0] if search is not None else bytes(held)
+
+    def _searched(self) -> _Search | None:
+        if self._search is None and self._secrets:
+            self._search = _Search(self._secrets)
+        return self._search
+
+
+class _Found(Protocol):
+    def start(self) -> int: ...
+    def end(self) -> int: ...
+    def group(self) -> bytes: ...
+
+
+class _Search:
+    """Finds secrets in bytes, in every spelling and encoding they are likely to have."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._blots: dict[bytes, bytes] = {}
+        for spelling in (spelling for secret in secrets for spelling in _spellings(secret)):
+            for encoding in _ENCODINGS:
+                with suppress(UnicodeEncodeError):
+                    self._blots.setdefault(spelling.encode(encoding), BLOT.encode(encoding))
+        longest_first = sorted(self._blots, key=lambda spelled: (-len(spelled), spelled))
+        self._longest = len(longest_first[0])
+        self.worth_while = 2 * self._longest
+        self._matches = _matcher(longest_first)
+
+    def blotted(self, data: bytearray, *, last: bool) -> tuple[bytes, int]:
+        """The beginning of the data, blotted, and how far it goes: to the end if nothing follows,
+        else not into what may be the beginning of a secret."""
+        text = bytes(data)
+        sure = len(text) if last else max(len(text) - self._longest + 1, 0)
+        parts: list[bytes] = []
+        done = 0
+        for found in self._matches(text):
+            if found.start() >= sure:
+                break
+            parts += (text[done : found.start()], self._blots[found.group()])
+            done = found.end()
+        end = max(done, sure)
+        return b"".join((*parts, text[done:end])), end
+
+
+def _matcher(spellings: list[bytes]) -> Callable[[bytes], Iterator[_Found]]:
+    """Finds them, one that is earlier in the list before others at the same place."""
+    if sum(map(len, spellings)) > _MOST_FOR_AUTOMATON:
+        return re.compile(b"|".join(map(re.escape, spellings))).finditer
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.max_mem = _MOST_AUTOMATON
+    matches: Callable[[bytes], Iterator[_Found]] = re2.compile(
+        b"|".join(map(re2.escape, spellings)), options
+    ).finditer
+    return matches
 
 
 def _spellings(secret: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a node gives back: plain JSON, without secrets, small enough to travel."""
+"""What a node gives back: plain JSON without secrets, with claims for what it has kept."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from activities.blobs import Kept
 from activities.declaration import Acted, AnyImplementation
-from activities.errors import INVALID_RESULT, TOO_LARGE, NodeFailed
+from activities.errors import INVALID_RESULT, NodeFailed
 from activities.redaction import Redactor
+from activities.standins import StandIns
 from flowspec.values import Json, JsonObject
 
-__all__ = ["MAX_RESULT_BYTES", "ResultWriter"]
-
-MAX_RESULT_BYTES = 1_900_000
-"""Temporal refuses 2 MB; the rest is for what it wraps around."""
+__all__ = ["ResultWriter"]
 
 
 class ResultWriter:
@@ -26,37 +25,36 @@ class ResultWriter:
         self._adapter: TypeAdapter[Any] = TypeAdapter(implementation.result)
         self._actions = implementation.node_type.actions
 
-    def write(self, returned: object, *, node: str, redactor: Redactor) -> JsonObject:
-        """`{output, action}`; fails with `InvalidResult` or `TooLarge`."""
+    def write(self, returned: object, *, redactor: Redactor) -> JsonObject:
+        """`{output, action}`; fails with `InvalidResult`."""
         action = returned.action if isinstance(returned, Acted) else None
         output = returned.output if isinstance(returned, Acted) else returned
         if action is not None and action not in self._actions:
             raise NodeFailed(INVALID_RESULT, f"the action {action!r} is not one it declares")
-        result: JsonObject = {"output": redactor.value(self._plain(output)), "action": action}
-        _check_size(result, node)
-        return result
+        stand_ins = StandIns()
+        plain = stand_ins.put_back(self._plain(output, stand_ins))
+        return {"output": redactor.value(plain), "action": action}
 
-    def _plain(self, output: object) -> Json:
+    def _plain(self, output: object, stand_ins: StandIns) -> Json:
+        def stand_in(other: object) -> str:
+            if isinstance(other, Kept):
+                return stand_ins.text_for(other.claim)
+            raise PydanticSerializationError(f"a {type(other).__name__} cannot be written as JSON")
+
         try:
             dumped = self._adapter.dump_python(output, by_alias=True, warnings="error")
-            plain: Json = to_jsonable_python(dumped, inf_nan_mode="constants")
+            plain: Json = to_jsonable_python(dumped, inf_nan_mode="constants", fallback=stand_in)
         except PydanticSerializationError as error:
             raise NodeFailed(
                 INVALID_RESULT, f"the result is not what the node type declares: {error}"
             ) from error
+        _refuse_what_is_no_json(plain)
         return plain
 
 
-def _check_size(result: JsonObject, node: str) -> None:
+def _refuse_what_is_no_json(plain: Json) -> None:
+    """A number that is none, or half of a character: other readers would stumble over it."""
     try:
-        text = json.dumps(result, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        size = len(text.encode())
+        json.dumps(plain, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise NodeFailed(INVALID_RESULT, f"the result is not JSON: {error}") from error
-    if size > MAX_RESULT_BYTES:
-        raise NodeFailed(
-            TOO_LARGE,
-            f"the result of node {node!r} is {size} bytes and {MAX_RESULT_BYTES} is the most: let "
-            "it return less, or keep the data elsewhere and return where it is",
-            details={"bytes": size, "limit": MAX_RESULT_BYTES},
-        )

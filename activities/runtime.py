@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,14 +17,18 @@ from temporalio.exceptions import ApplicationError
 
 from activities.attempt import Attempt, Resources
 from activities.call import NodeCall, read_call
+from activities.claims import Claims
 from activities.declaration import AnyImplementation
 from activities.deferred import settle_params
-from activities.errors import INTERNAL_ERROR, NodeFailed
-from activities.parameters import read_params
+from activities.errors import INTERNAL_ERROR, NOT_STARTED, NodeFailed, of_claim_check
+from activities.parameters import load_params
 from activities.redaction import Redactor, current_redactor
 from activities.results import ResultWriter
 from activities.retrying import is_final, next_delay
 from activities.secrets import EnvironmentSecrets
+from claimcheck.errors import ClaimCheckError
+from claimcheck.interceptor import takes_claims
+from claimcheck.payloads import Inline
 from flowspec.values import Json, JsonObject
 
 __all__ = ["Services", "as_activity"]
@@ -42,21 +46,24 @@ class Services:
 
     secrets: EnvironmentSecrets
     resources: Resources
+    claims: Claims
 
 
 def as_activity(
     implementation: AnyImplementation, services: Services
-) -> Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]:
+) -> Callable[[dict[str, Any]], Awaitable[Any]]:
     """The activity that performs the node type, under its name.
 
-    Its argument is a `NodeCall` as JSON, its result `{output, action}`. Every failure leaves it
-    as an `ApplicationError` whose type is the error's, with the node and the attempt in its
-    details, and with no secret anywhere in it.
+    Its argument is a `NodeCall` as JSON, its result `{output, action}`, of which the output may
+    be claims. Every failure leaves it as an `ApplicationError` whose type is the error's, with
+    the node and the attempt in its details, and with no secret anywhere in it.
     """
     writer = ResultWriter(implementation)
 
     @activity.defn(name=implementation.node_type.name)
-    async def perform(call: dict[str, Any]) -> dict[str, Any]:
+    @takes_claims
+    async def perform(argument: Any) -> Any:
+        call = await _whole(argument, services.claims)
         read = read_call(call)
         redactor = Redactor()
         current_redactor.set(redactor)
@@ -66,8 +73,8 @@ def as_activity(
         ):
             outcome = await _attempt(implementation, services, writer, read, redactor)
             if not isinstance(outcome, NodeFailed):
-                return outcome
-            failure = _failure(outcome, read, number, redactor)
+                return Inline(outcome)  # whatever is large in it has been put away
+            failure = await _failure(outcome, read, number, redactor, services.claims)
         # raised here, outside any handler, so that no exception of the handler's, whose text may
         # hold a secret, goes along as its cause
         raise failure
@@ -83,8 +90,8 @@ async def _attempt(
     redactor: Redactor,
 ) -> JsonObject | NodeFailed:
     try:
-        params = read_params(implementation, settle_params(call, services.secrets, redactor))
-        async with _beating() as (beat, progress):
+        params = await _params(implementation, services, call, redactor)
+        async with _beating(services.claims) as (beat, progress):
             attempt = Attempt(
                 node=call.node,
                 flow=call.flow,
@@ -95,18 +102,51 @@ async def _attempt(
                 resources=services.resources,
                 redactor=redactor,
                 beat=beat,
+                claims=services.claims,
             )
             returned = await implementation.handler(params, attempt)
-        return writer.write(returned, node=call.node, redactor=redactor)
+            result = writer.write(returned, redactor=redactor)
+            return {**result, "output": await services.claims.stowed(result["output"])}
     except NodeFailed as failed:
         return failed
+    except ClaimCheckError as error:
+        return NodeFailed(of_claim_check(error), str(error))
     except Exception as error:
         _logger.exception("handler broke", node_type=implementation.node_type.name)
         return NodeFailed(INTERNAL_ERROR, f"{type(error).__name__}: {error}")
 
 
-def _failure(
-    failed: NodeFailed, call: NodeCall, number: int, redactor: Redactor
+async def _whole(argument: Any, claims: Claims) -> Any:
+    """The argument, if it was put away as a whole; what is claimed inside it stays a claim."""
+    try:
+        return await claims.opened(argument)
+    except ClaimCheckError as error:
+        failed = _not_started(error)
+    raise ApplicationError(failed.message, type=failed.error.name, non_retryable=True)
+
+
+async def _params(
+    implementation: AnyImplementation, services: Services, call: NodeCall, redactor: Redactor
+) -> Any:
+    """The parameters as the handler takes them, everything computed, and loaded but for blobs.
+
+    Nothing has been done yet if this fails: without the store the attempt has not begun.
+    """
+    try:
+        scope = await services.claims.loaded(call.scope)
+        settled = settle_params(replace(call, scope=scope), services.secrets, redactor)
+        return await load_params(implementation, settled, services.claims)
+    except ClaimCheckError as error:
+        raise _not_started(error) from error
+
+
+def _not_started(error: ClaimCheckError) -> NodeFailed:
+    kind = NOT_STARTED if error.passing else of_claim_check(error)
+    return NodeFailed(kind, f"its parameters cannot be loaded: {error}")
+
+
+async def _failure(
+    failed: NodeFailed, call: NodeCall, number: int, redactor: Redactor, claims: Claims
 ) -> ApplicationError:
     message = redactor.text(failed.message)[:_LONGEST_MESSAGE]
     final = is_final(failed, call.retry)
@@ -115,7 +155,7 @@ def _failure(
         "node": call.node,
         "attempt": number,
         "type": failed.error.name,
-        "details": redactor.value(failed.details),
+        "details": await claims.detail(redactor.value(failed.details)),
     }
     _logger.warning(
         "attempt failed",
@@ -125,7 +165,7 @@ def _failure(
     )
     return ApplicationError(
         message,
-        details,
+        Inline(details),
         type=failed.error.name,
         non_retryable=final,
         next_retry_delay=None if delay is None else timedelta(seconds=delay),
@@ -133,14 +173,17 @@ def _failure(
 
 
 @asynccontextmanager
-async def _beating() -> AsyncGenerator[tuple[Callable[[Json], None], Json]]:
+async def _beating(
+    claims: Claims,
+) -> AsyncGenerator[tuple[Callable[[Json], None], Json]]:
     """Heartbeats while the handler runs: they bring a cancellation to it, of whatever type it is,
     and show that this worker lives where the node has a `heartbeat`.
 
     Each repeats the last progress, for a heartbeat without it would erase it.
     """
     info = activity.info()
-    last: Json = info.heartbeat_details[0] if info.heartbeat_details else None
+    told = info.heartbeat_details[0] if info.heartbeat_details else None
+    last: Json = await claims.loaded(told)
 
     def beat(progress: Json) -> None:
         nonlocal last

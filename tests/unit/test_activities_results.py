@@ -12,7 +12,7 @@ from activities.call import RetrySettings, read_call
 from activities.declaration import Acted, Params, declare
 from activities.errors import NodeFailed
 from activities.redaction import Redactor
-from activities.results import MAX_RESULT_BYTES, ResultWriter
+from activities.results import ResultWriter
 from activities.retrying import LONGEST_WAIT, is_final, next_delay
 from flowspec.catalogue import ErrorType
 from flowspec.values import Json
@@ -44,7 +44,7 @@ def writer(result: Any, *, actions: tuple[str, ...] = ()) -> ResultWriter:
 
 
 def write(returned: object, result: Any = Any, **how: Any) -> Any:
-    return writer(result, **how).write(returned, node="n", redactor=Redactor(["hunter22"]))
+    return writer(result, **how).write(returned, redactor=Redactor(["hunter22"]))
 
 
 def test_output_and_action_are_wrapped_and_redacted() -> None:
@@ -67,7 +67,6 @@ def test_keys_keep_their_order() -> None:
         ({"count": "three"}, Typed, "InvalidResult"),
         ({"x": float("nan")}, Any, "InvalidResult"),
         ({"x": object()}, Any, "InvalidResult"),
-        ("x" * MAX_RESULT_BYTES, Any, "TooLarge"),
     ],
 )
 def test_a_result_that_cannot_travel_fails_for_good(
@@ -77,12 +76,6 @@ def test_a_result_that_cannot_travel_fails_for_good(
         write(returned, result)
     assert caught.value.error.name == error
     assert caught.value.error.permanent
-
-
-def test_the_size_is_measured_in_bytes_and_told_with_the_node() -> None:
-    assert write("x" * 1_000_000)
-    with pytest.raises(NodeFailed, match=r"node 'n' is 2000\d\d\d bytes and 1900000 is the most"):
-        write("ü" * 1_000_000)
 
 
 TRANSIENT = ErrorType(name="Busy", permanent=False, meaning="")

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import dataclasses
 import json
+import math
 import traceback
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -13,17 +14,20 @@ from typing import Any
 
 import pytest
 from temporalio.api.failure.v1 import Failure
-from temporalio.converter import DataConverter, DefaultPayloadConverter
+from temporalio.converter import DefaultPayloadConverter
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.attempt import Attempt, Resources
+from activities.claims import Claims, FlowClaim
 from activities.declaration import Acted, Params, declare
 from activities.errors import NodeFailed
-from activities.runtime import Services, as_activity
-from activities.secrets import EnvironmentSecrets
+from claimcheck.claim import Claim
+from claimcheck.payloads import Inline, data_converter
+from claimcheck.stores import MemoryStore
 from flowspec.catalogue import ErrorType
 from flowspec.values import Json
+from tests import attempts
 
 BUSY = ErrorType(name="Busy", permanent=False, meaning="")
 GONE = ErrorType(name="Gone", permanent=True, meaning="")
@@ -37,13 +41,16 @@ class Anything(Params):
     value: Json = None
 
 
-def call(value: Json = None, **more: Any) -> dict[str, Any]:
+def call(value: Any = None, **more: Any) -> dict[str, Any]:
     base = {"node": "n#2", "flow": "f", "run_id": "r", "key": "w/r/n#2", "params": {"value": value}}
     return {**base, **more}
 
 
 async def perform(
-    behave: Behaviour, argument: dict[str, Any], env: ActivityEnvironment | None = None
+    behave: Behaviour,
+    argument: Any,
+    env: ActivityEnvironment | None = None,
+    claims: Claims | None = None,
 ) -> Any:
     node = declare(
         name="sample",
@@ -57,17 +64,17 @@ async def perform(
         errors=(BUSY, GONE),
     )
     environment = {"FLOWRUNNER_SECRET_TOKEN": "hunter22", "FLOWRUNNER_SECRET_OTHER": "unrelated"}
-    async with Resources() as resources:
-        services = Services(secrets=EnvironmentSecrets(environment), resources=resources)
-        activity = as_activity(node, services)
-        return await (env or ActivityEnvironment()).run(activity, argument)
+    return await attempts.perform(node, argument, claims=claims, environment=environment, env=env)
 
 
 async def failure(
-    behave: Behaviour, argument: dict[str, Any], env: ActivityEnvironment | None = None
+    behave: Behaviour,
+    argument: Any,
+    env: ActivityEnvironment | None = None,
+    claims: Claims | None = None,
 ) -> ApplicationError:
     with pytest.raises(ApplicationError) as caught:
-        await perform(behave, argument, env)
+        await perform(behave, argument, env, claims)
     return caught.value
 
 
@@ -82,7 +89,7 @@ def raising(error: Exception) -> Behaviour:
     return handle
 
 
-def deferred(template: str, **scope: Json) -> dict[str, Any]:
+def deferred(template: str, **scope: Any) -> dict[str, Any]:
     return call(template, deferred=["/value"], scope=scope, secrets=["TOKEN"])
 
 
@@ -151,12 +158,13 @@ async def test_parameters_of_the_wrong_shape_fail_for_good() -> None:
 
 
 async def test_a_declared_error_keeps_its_type_kind_message_and_details() -> None:
-    env = ActivityEnvironment()
+    env = attempts.lasting(60)
     env.info = dataclasses.replace(env.info, attempt=3)
     failed = await failure(raising(NodeFailed(BUSY, "try later", details={"a": 1})), call(), env)
     assert (failed.type, failed.message, failed.non_retryable) == ("Busy", "try later", False)
     assert failed.next_retry_delay is None
-    assert failed.details == ({"node": "n#2", "attempt": 3, "type": "Busy", "details": {"a": 1}},)
+    told = {"node": "n#2", "attempt": 3, "type": "Busy", "details": {"a": 1}}
+    assert failed.details == (Inline(told),)
     assert (await failure(raising(NodeFailed(GONE, "no")), call(), env)).non_retryable
 
 
@@ -197,7 +205,7 @@ async def test_no_secret_leaves_with_a_failure_in_any_part_of_it() -> None:
     for behave in (leak, crash):
         failed = await failure(behave, deferred("${secrets.TOKEN}"))
         recorded = Failure()
-        await DataConverter.default.encode_failure(failed, recorded)
+        await data_converter().encode_failure(failed, recorded)
         told = str(recorded) + "".join(traceback.format_exception(failed))
         assert "***" in told
         assert "hunter22" not in told
@@ -211,7 +219,7 @@ async def test_a_long_message_is_cut_so_that_temporal_takes_it() -> None:
 
 
 async def test_a_handler_that_is_cancelled_stays_cancelled() -> None:
-    env = ActivityEnvironment()
+    env = attempts.lasting(60)
     started = asyncio.Event()
 
     async def wait(_params: Anything, _attempt: Attempt) -> None:
@@ -226,7 +234,7 @@ async def test_a_handler_that_is_cancelled_stays_cancelled() -> None:
 
 
 async def test_a_node_with_a_heartbeat_beats_by_itself_and_keeps_its_progress() -> None:
-    env = ActivityEnvironment()
+    env = attempts.lasting(60)
     env.info = dataclasses.replace(
         env.info, heartbeat_timeout=timedelta(seconds=0.03), heartbeat_details=[{"page": 1}]
     )
@@ -254,7 +262,7 @@ async def test_a_node_with_a_heartbeat_beats_by_itself_and_keeps_its_progress() 
 
 
 async def test_progress_in_a_heartbeat_holds_no_secret() -> None:
-    env = ActivityEnvironment()
+    env = attempts.lasting(60)
     beats: list[Any] = []
     env.on_heartbeat = lambda *details: beats.append(details)
 
@@ -285,3 +293,98 @@ async def test_a_resource_is_opened_once_for_all_attempts_and_closed_at_the_end(
 def test_the_arguments_a_call_is_made_with_are_json() -> None:
     [payload] = DefaultPayloadConverter().to_payloads([deferred("x")])
     assert json.loads(payload.data)["deferred"] == ["/value"]
+
+
+# What is in the object store
+
+
+LARGE = "x" * 5000
+
+
+async def kept(claims: Claims, value: Any) -> FlowClaim:
+    claim = await claims.cloakroom.deposit(
+        json.dumps(value).encode(), workflow_id="test", metadata={"encoding": "json/plain"}
+    )
+    return FlowClaim(key=claim.key, size=claim.size)
+
+
+async def test_the_large_parts_of_a_result_leave_as_claims_and_the_rest_as_it_is() -> None:
+    claims = attempts.claims_in_memory()
+    result = await perform(echo, call({"status": 200, "text": LARGE}), claims=claims)
+    claim = result["output"]["text"]
+    assert isinstance(claim, Claim)
+    assert result == {"output": {"status": 200, "text": claim}, "action": None}
+    assert await claims.loaded(claim) == LARGE
+
+
+async def test_claims_in_parameters_scope_and_the_whole_call_are_loaded() -> None:
+    claims = attempts.claims_in_memory(threshold=1024 * 1024)
+    claim = await kept(claims, {"name": "Ada"})
+    assert (await perform(echo, call([claim]), claims=claims))["output"] == [{"name": "Ada"}]
+    argument = deferred("${input.name}", input=claim)
+    assert (await perform(echo, argument, claims=claims))["output"] == "Ada"
+    whole = await kept(claims, call("from a claim"))
+    assert (await perform(echo, whole, claims=claims))["output"] == "from a claim"
+
+
+async def test_without_the_store_nothing_is_begun_and_the_run_is_told() -> None:
+    store = attempts.AwayAtFirst(0)
+    claims = attempts.claims_in_memory(store)
+    claim = await kept(claims, 1)
+    store.times = math.inf
+    for argument in (call(claim), deferred("${input}", input=claim), claim):
+        failed = await failure(raising(AssertionError("it was begun")), argument, claims=claims)
+        assert (failed.type, failed.non_retryable) == ("NotStarted", True)
+        assert "the store is away" in failed.message
+
+
+async def test_a_value_that_is_gone_or_forged_fails_for_good() -> None:
+    store = MemoryStore()
+    claims = attempts.claims_in_memory(store)
+    claim = await kept(claims, 1)
+    foreign = FlowClaim(key=claim.key.replace("default", "other"), size=claim.size)
+    failed = await failure(echo, call(foreign), claims=claims)
+    assert (failed.type, failed.non_retryable) == ("ClaimInvalid", True)
+    store.blobs.clear()
+    failed = await failure(echo, call(claim), claims=claims)
+    assert (failed.type, failed.non_retryable) == ("BlobMissing", True)
+
+
+async def test_a_result_waits_for_the_store_as_long_as_the_attempt_may_last() -> None:
+    done = 0
+
+    async def once(_params: Anything, _attempt: Attempt) -> Json:
+        nonlocal done
+        done += 1
+        return LARGE
+
+    claims = attempts.claims_in_memory(attempts.AwayAtFirst(1))
+    result = await perform(once, call(), attempts.lasting(60), claims)
+    assert await claims.loaded(result["output"]) == LARGE
+    assert done == 1
+    away = attempts.claims_in_memory(attempts.AwayAtFirst(math.inf))
+    failed = await failure(once, call(), attempts.lasting(2.5), away)
+    assert (failed.type, failed.non_retryable) == ("StoreUnavailable", False)
+
+
+async def test_very_large_details_of_a_failure_are_put_away_or_left_out() -> None:
+    huge = raising(NodeFailed(GONE, "no", details={"body": "x" * 100_000}))
+    claims = attempts.claims_in_memory()
+    [told] = (await failure(huge, call(), claims=claims)).details
+    assert await claims.loaded(told.value["details"]) == {"body": "x" * 100_000}
+    away = attempts.claims_in_memory(attempts.AwayAtFirst(math.inf))
+    failed = await failure(huge, call(), claims=away)
+    assert failed.type == "Gone"
+    assert "left out" in failed.details[0].value["details"]
+
+
+async def test_progress_that_was_put_away_reaches_the_next_attempt() -> None:
+    claims = attempts.claims_in_memory()
+    env = attempts.lasting(60)
+    claim = await kept(claims, {"page": 7})
+    env.info = dataclasses.replace(env.info, heartbeat_details=[claim])
+
+    async def resume(_params: Anything, attempt: Attempt) -> Json:
+        return attempt.progress
+
+    assert (await perform(resume, call(), env, claims))["output"] == {"page": 7}
