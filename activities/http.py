@@ -20,6 +20,7 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from activities.attempt import Attempt
+from activities.blobs import Blob, Kept
 from activities.declaration import AnyImplementation, Params, declare
 from flowspec.catalogue import ErrorType, RetryDefaults
 from flowspec.durations import parse_duration
@@ -49,6 +50,10 @@ __all__ = [
 ]
 
 MAX_REDIRECTS = 5
+
+_MAX_BYTES = 32_000_000
+_MOST_IN_MEMORY = 256_000_000
+_MAX_SAVED = 10_000_000_000
 
 CLIENT_ERROR = ErrorType(
     name="HttpClientError",
@@ -89,7 +94,9 @@ INVALID_RESPONSE = ErrorType(
     meaning="The body is not what its content type or encoding says",
 )
 RESPONSE_TOO_LARGE = ErrorType(
-    name="ResponseTooLarge", permanent=True, meaning="The body is larger than `max_bytes`"
+    name="ResponseTooLarge",
+    permanent=True,
+    meaning="The body is larger than `max_bytes`; `save` takes larger ones",
 )
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -196,8 +203,9 @@ class HttpParams(Params):
     """The body, sent as JSON."""
     form: dict[str, Scalar | list[Scalar]] | None = None
     """The body, sent as an HTML form (`application/x-www-form-urlencoded`)."""
-    body: str | None = None
-    """The body, sent as it is: `text/plain` unless a `Content-Type` header is given."""
+    body: Blob | None = None
+    """The body, sent as it is, however large: a text, bytes kept by `save`, any other value as its
+    JSON. Without a `Content-Type` header they are sent as what they are."""
     auth: Auth | None = None
     """Who is asking: `basic`, `bearer` or `api_key`."""
     timeouts: Timeouts | Seconds | None = None
@@ -206,8 +214,12 @@ class HttpParams(Params):
     """Follow up to five redirects. To another origin only harmless headers and no body are sent."""
     expect: list[Status] = Field(default=["2xx"], min_length=1)
     """Statuses that are a success, such as `200` or `2xx`."""
-    max_bytes: int = Field(default=1_500_000, ge=1)
-    """The largest body that is accepted."""
+    save: bool = False
+    """Keep the body in the object store as it is, whatever its type and size: the output has it as
+    `body`, which other nodes take without loading it."""
+    max_bytes: int | None = Field(default=None, ge=1)
+    """The largest body that is accepted: 32 MB if left out and at most 256 MB, for it is read into
+    memory; with `save` 10 GB if left out, and as much as you like."""
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
@@ -216,7 +228,19 @@ class HttpParams(Params):
             raise ValueError(f"expected one body, found {' and '.join(bodies)}")
         if self.auth is not None and self.auth.api_key is None and self.header("authorization"):
             raise ValueError("expected `auth` or an `Authorization` header, found both")
+        if self.most > _MOST_IN_MEMORY and not self.save:
+            raise ValueError(
+                f"expected max_bytes to be at most {_MOST_IN_MEMORY} for a body that is read into "
+                "memory; save: true keeps larger ones in the object store"
+            )
         return self
+
+    @property
+    def most(self) -> int:
+        """The bytes of a body that are accepted."""
+        if self.max_bytes is not None:
+            return self.max_bytes
+        return _MAX_SAVED if self.save else _MAX_BYTES
 
     def has(self, name: str) -> bool:
         """Whether a body was given under that name; `json: null` is one."""
@@ -241,7 +265,7 @@ class HttpParams(Params):
 
 
 class HttpResult(TypedDict):
-    """The answer; of `json`, `text` and `body_base64` one is there."""
+    """The answer; of `json`, `text`, `body_base64` and `body` one is there."""
 
     status: int
     headers: Annotated[
@@ -255,6 +279,17 @@ class HttpResult(TypedDict):
     json: NotRequired[Annotated[Json, Field(description="The body, if it is JSON")]]
     text: NotRequired[Annotated[str, Field(description="The body, if it is text or empty")]]
     body_base64: NotRequired[Annotated[str, Field(description="Any other body, in base64")]]
+    body: NotRequired[
+        Annotated[
+            Kept,
+            Field(
+                description="With `save`, the body as it is. To expressions it is the text, if it "
+                "is text in UTF-8 and says so (`json(…)` reads JSON in it), else base64; they load "
+                "it, so better hand it on whole."
+            ),
+        ]
+    ]
+    bytes: NotRequired[Annotated[int, Field(description="With `save`, the body's size")]]
 
 
 async def request(params: HttpParams, attempt: Attempt) -> HttpResult:
@@ -270,7 +305,9 @@ HTTP_REQUEST = declare(
         "A status in `expect` is a success. 408, 425, 429, 5xx and network trouble are tried "
         "again, not before what `Retry-After` says; other statuses are not. POST and PATCH carry "
         "an `Idempotency-Key` that is the same for every attempt, unless one is given. Cookies "
-        "are never kept. An error's details hold `status`, `url` and the beginning of the body."
+        "are never kept. An error's details hold `status`, `url` and the beginning of the body. "
+        "A file goes from one place to another without being loaded by `save: true` and "
+        "`body: ${nodes.x.output.body}`; give the node an `attempt_timeout` that fits its size."
     ),
     example="""\
 flow: weather

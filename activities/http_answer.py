@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import math
 import time
+from collections.abc import AsyncIterator, Callable
 from email.utils import parsedate_to_datetime
 
 import httpx2
 from pydantic_core import from_json
 
 from activities.attempt import Attempt
+from activities.blobs import is_textual
 from activities.errors import NodeFailed
 from activities.http import (
     CLIENT_ERROR,
@@ -33,37 +35,55 @@ _EXCERPT = 2048
 _READ_OF_ERROR = 64 * 1024
 _SHOWN_IN_MESSAGE = 200
 _TRY_LATER_STATUSES = (408, 425, 429)
-_TEXTUAL = (
-    "application/javascript",
-    "application/x-ndjson",
-    "application/x-www-form-urlencoded",
-    "application/xml",
-    "application/yaml",
-    "image/svg+xml",
-)
 
 
 async def read_answer(
-    response: httpx2.Response, params: HttpParams, name: str, attempt: Attempt
+    response: httpx2.Response,
+    params: HttpParams,
+    name: str,
+    attempt: Attempt,
+    *,
+    ended: Callable[[], None],
 ) -> HttpResult:
+    """`ended` is called once nothing more is waited for that the server has to send."""
     if not _expected(response.status_code, params):
         raise await _refusal(response, name, attempt)
-    body = await _read_body(response, params.max_bytes)
-    if len(body) > params.max_bytes:
-        raise NodeFailed(
-            RESPONSE_TOO_LARGE,
-            f"{name} answered with more than max_bytes: {params.max_bytes}; ask for less, or "
-            "raise max_bytes",
-            details={"status": response.status_code, "max_bytes": params.max_bytes},
-        )
-    kept = {key: text for key, text in response.headers.items() if key != "set-cookie"}
     result: HttpResult = {
         "status": response.status_code,
-        "headers": kept,
+        "headers": {key: text for key, text in response.headers.items() if key != "set-cookie"},
         "url": str(response.url),
     }
+    if params.save:
+        pieces = _pieces(response, params, name, ended)
+        kept = await attempt.keep(pieces, content_type=response.headers.get("content-type"))
+        return {**result, "body": kept, "bytes": kept.size}
+    body = await _read_body(response, params.most)
+    if len(body) > params.most:
+        raise _too_large(response, params, name)
     _add_body(result, body, response, name)
     return result
+
+
+async def _pieces(
+    response: httpx2.Response, params: HttpParams, name: str, ended: Callable[[], None]
+) -> AsyncIterator[bytes]:
+    size = 0
+    async for piece in response.aiter_bytes():
+        size += len(piece)
+        if size > params.most:
+            raise _too_large(response, params, name)
+        yield piece
+    ended()
+
+
+def _too_large(response: httpx2.Response, params: HttpParams, name: str) -> NodeFailed:
+    otherwise = "" if params.save else ", or keep it in the object store with save: true"
+    return NodeFailed(
+        RESPONSE_TOO_LARGE,
+        f"{name} answered with more than max_bytes: {params.most}; ask for less, raise "
+        f"max_bytes{otherwise}",
+        details={"status": response.status_code, "max_bytes": params.most},
+    )
 
 
 async def _read_body(response: httpx2.Response, limit: int) -> bytes:
@@ -104,7 +124,7 @@ def _parse_json(text: str | None, name: str) -> Json:
 def _is_textual(kind: str, text: str) -> bool:
     if not kind or not text:
         return "\0" not in text
-    return kind.startswith("text/") or kind.endswith("+xml") or kind in _TEXTUAL
+    return is_textual(kind)
 
 
 def _decode(body: bytes, charset: str | None) -> str | None:

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import json
 import ssl
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.parse import urlencode
@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import httpx2
 
 from activities.attempt import Attempt
+from activities.blobs import Blob
 from activities.errors import INVALID_PARAMS, NodeFailed
 from activities.http import (
     INVALID_RESPONSE,
@@ -59,18 +60,22 @@ async def open_client() -> AsyncGenerator[httpx2.AsyncClient]:
 
 async def exchange(params: HttpParams, attempt: Attempt) -> HttpResult:
     client = await attempt.resources.get(open_client)
-    asked = _build(client, params, attempt)
+    asked = await _build(client, params, attempt)
     name = f"{asked.method} {shown_url(asked.url)}"
     with _mapped_errors(name, params):
-        async with asyncio.timeout(params.limits().total):
+        async with asyncio.timeout(params.limits().total) as limit:
             response = await _follow(client, asked, params)
             try:
-                return await read_answer(response, params, name, attempt)
+                return await read_answer(
+                    response, params, name, attempt, ended=lambda: limit.reschedule(None)
+                )
             finally:
                 await response.aclose()
 
 
-def _build(client: httpx2.AsyncClient, params: HttpParams, attempt: Attempt) -> httpx2.Request:
+async def _build(
+    client: httpx2.AsyncClient, params: HttpParams, attempt: Attempt
+) -> httpx2.Request:
     headers = {name: _text(value) for name, value in params.headers.items()}
     query: dict[str, Scalar | list[Scalar]] = {
         name: value for name, value in params.query.items() if value is not None
@@ -79,9 +84,10 @@ def _build(client: httpx2.AsyncClient, params: HttpParams, attempt: Attempt) -> 
         _authenticate(params.auth, headers, query, attempt)
     if params.method in ("POST", "PATCH") and not params.header("idempotency-key"):
         headers["Idempotency-Key"] = _header_key(attempt.key)
-    content, kind = _body(params)
-    if kind is not None and not params.header("content-type"):
-        headers["Content-Type"] = kind
+    content, described = await _body(params)
+    headers.update(
+        {name: text for name, text in described.items() if not params.header(name.lower())}
+    )
     url = _read_url(params.url)
     limits = params.limits()
     return client.build_request(
@@ -95,19 +101,33 @@ def _build(client: httpx2.AsyncClient, params: HttpParams, attempt: Attempt) -> 
     )
 
 
-def _body(params: HttpParams) -> tuple[bytes | None, str | None]:
+async def _body(params: HttpParams) -> tuple[bytes | AsyncIterable[bytes] | None, dict[str, str]]:
+    """The body, and the headers that describe it."""
     if params.has("json"):
-        return json.dumps(params.json_, ensure_ascii=False).encode(), "application/json"
+        data = json.dumps(params.json_, ensure_ascii=False).encode()
+        return data, {"Content-Type": "application/json"}
     if params.form is not None:
         fields = [
             (name, _text(item))
             for name, value in params.form.items()
             for item in (value if isinstance(value, list) else [value])
         ]
-        return urlencode(fields).encode(), "application/x-www-form-urlencoded"
+        data = urlencode(fields).encode()
+        return data, {"Content-Type": "application/x-www-form-urlencoded"}
     if params.body is not None:
-        return params.body.encode(), "text/plain; charset=utf-8"
-    return None, None
+        kind, size = await params.body.content_type(), await params.body.size()
+        return _Streamed(params.body), {"Content-Type": kind, "Content-Length": str(size)}
+    return None, {}
+
+
+class _Streamed:
+    """A body that is read anew each time it is sent: once more after a redirect."""
+
+    def __init__(self, blob: Blob) -> None:
+        self._blob = blob
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._blob.stream()
 
 
 def _authenticate(
@@ -183,7 +203,7 @@ def _checked_redirect(request: httpx2.Request, following: httpx2.Request) -> htt
         raise NodeFailed(REDIRECT, f"{where}, which is not encrypted: not followed")
     if new.origin == old.origin or _is_upgrade(old, new):
         return following
-    if following.headers.get("content-length", "0") != "0":
+    if following.headers.get("content-length", "0") != "0" or _is_chunked(following):
         raise NodeFailed(
             REDIRECT,
             f"{where}, another origin, and asks for the body to be sent there: not followed; if "
@@ -192,6 +212,10 @@ def _checked_redirect(request: httpx2.Request, following: httpx2.Request) -> htt
     for name in [name for name in following.headers if name not in _SAFE_ELSEWHERE]:
         del following.headers[name]
     return following
+
+
+def _is_chunked(request: httpx2.Request) -> bool:
+    return "transfer-encoding" in request.headers
 
 
 def _is_upgrade(old: httpx2.URL, new: httpx2.URL) -> bool:

@@ -532,6 +532,26 @@ async def test_a_body_follows_a_redirect_only_within_the_origin(
         assert "another origin" in (await failure(asked, "HttpRedirect")).message
 
 
+async def test_a_body_of_untold_length_follows_no_redirect_to_another_origin(
+    ask: Ask, echo: HttpService
+) -> None:
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n0\r\n\r\n")
+        writer.write(f"HTTP/1.1 307 There\r\nLocation: {echo.url}/echo\r\n".encode())
+        writer.write(b"Content-Length: 0\r\n\r\n")
+        await writer.drain()
+
+    async with raw_server(redirect) as address:
+        asked = ask(
+            method="PUT",
+            url=f"http://{address}/",
+            json={"a": 1},
+            headers={"Transfer-Encoding": "chunked"},
+            follow_redirects=True,
+        )
+        assert "another origin" in (await failure(asked, "HttpRedirect")).message
+
+
 # Secrets
 
 
