@@ -11,8 +11,10 @@ from typing import cast
 from flowspec.catalogue import Catalogue
 from flowspec.check import check
 from flowspec.plan import Plan
+from flowspec.problems import FlowInvalid as YamlInvalid
 from flowspec.problems import Problem, as_json, as_sarif, has_errors
 from flowspec.problems import text as problem_lines
+from flowspec.source import read_yaml
 from flowspec.values import Json, JsonObject
 from service.errors import FlowInvalid, InputWrong
 from service.settings import load_worker_settings
@@ -23,6 +25,7 @@ __all__ = [
     "check_files",
     "checked_plan",
     "is_file",
+    "known_input",
     "read_file",
     "report",
 ]
@@ -86,6 +89,17 @@ def checked_plan(target: str, catalogue: Catalogue) -> CheckedFile:
     if not found.valid:
         raise FlowInvalid(found.text(), as_json(found.problems, found.file))
     return found
+
+
+def known_input(flow: str) -> JsonObject | None:
+    """The schema of the input of a flow in FLOWS_DIR, as it is written there; None if there is no
+    such flow here, or nothing to be made of it: the worker may have another."""
+    try:
+        written = read_yaml(read_file(_named(flow)).text).data
+    except (InputWrong, YamlInvalid):
+        return None
+    schema = written.get("input") if isinstance(written, dict) else None
+    return schema if isinstance(schema, dict) else None
 
 
 def check_files(names: Sequence[str], catalogue: Catalogue) -> list[CheckedFile]:

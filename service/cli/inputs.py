@@ -15,13 +15,19 @@ __all__ = ["read_data", "read_duration", "read_input"]
 _YAML = (".yaml", ".yml")
 
 
-def read_input(given: str | None, settings: Sequence[str], stdin: TextIO) -> JsonObject | None:
+def read_input(
+    given: str | None,
+    settings: Sequence[str],
+    stdin: TextIO,
+    *,
+    schema: JsonObject | None = None,
+) -> JsonObject | None:
     """`given` is JSON, `@FILE`, or `@-` for standard input; `settings` are `key=value`.
 
-    A value that reads as JSON is that, anything else is text; dots in a key go inwards. None if
-    neither was given. Raises `InputWrong`.
+    A value that reads as JSON is that, anything else is text; so is `12345` where the flow's
+    `schema` wants text. Dots in a key go inwards. None if neither was given. Raises `InputWrong`.
     """
-    value = read_data(given, settings, stdin, option="--input")
+    value = read_data(given, settings, stdin, option="--input", schema=schema)
     if value is not None and not isinstance(value, dict):
         raise InputWrong(
             f'--input: a flow\'s input is an object such as {{"name": "Ada"}}; found {_kind(value)}'
@@ -30,7 +36,12 @@ def read_input(given: str | None, settings: Sequence[str], stdin: TextIO) -> Jso
 
 
 def read_data(
-    given: str | None, settings: Sequence[str], stdin: TextIO, *, option: str = "--data"
+    given: str | None,
+    settings: Sequence[str],
+    stdin: TextIO,
+    *,
+    option: str = "--data",
+    schema: JsonObject | None = None,
 ) -> Json:
     """As `read_input`, but any JSON will do when there are no `settings`."""
     value = None if given is None else _read(given, stdin, option)
@@ -40,7 +51,7 @@ def read_data(
         raise InputWrong(f"--set adds to an object; {option} gives {_kind(value)}")
     merged: JsonObject = dict(value or {})
     for setting in settings:
-        _assign(merged, setting)
+        _assign(merged, setting, schema or {})
     return merged
 
 
@@ -115,7 +126,7 @@ def _not_json(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _assign(target: JsonObject, setting: str) -> None:
+def _assign(target: JsonObject, setting: str, schema: JsonObject) -> None:
     path, equals, text = setting.partition("=")
     keys = path.split(".")
     if not equals or not all(keys):
@@ -125,15 +136,37 @@ def _assign(target: JsonObject, setting: str) -> None:
         if not isinstance(inner, dict):
             where = ".".join(keys[:depth])
             raise InputWrong(f"--set: {path!r} goes into {where!r}, which is {_kind(inner)}")
-        target = inner
-    target[keys[-1]] = _value(text)
+        target, schema = inner, _schema_of(key, schema)
+    target[keys[-1]] = _value(text, _schema_of(keys[-1], schema))
 
 
-def _value(text: str) -> Json:
+def _schema_of(key: str, schema: JsonObject) -> JsonObject:
+    """Empty, which says nothing, where that of the object does not name the key plainly."""
+    properties = schema.get("properties")
+    named = properties.get(key) if isinstance(properties, dict) else None
+    found = schema.get("additionalProperties") if named is None else named
+    return found if isinstance(found, dict) else {}
+
+
+def _value(text: str, schema: JsonObject) -> Json:
     try:
-        return _parse(text)
+        value = _parse(text)
     except (ValueError, RecursionError):
         return text
+    types = schema.get("type")
+    wanted = types if isinstance(types, list) else [types]
+    return text if "string" in wanted and not _TYPES[type(value)] & set(wanted) else value
+
+
+_TYPES: dict[type, set[Json]] = {
+    type(None): {"null"},
+    bool: {"boolean"},
+    int: {"integer", "number"},
+    float: {"integer", "number"},
+    str: {"string"},
+    list: {"array"},
+    dict: {"object"},
+}
 
 
 def _kind(value: Json) -> str:

@@ -14,7 +14,7 @@ from flowspec.catalogue import Catalogue
 from flowspec.jsonschemas import check_input
 from flowspec.problems import as_json, text
 from flowspec.values import JsonObject
-from service.cli.checking import checked_plan, is_file
+from service.cli.checking import checked_plan, is_file, known_input
 from service.cli.context import connected
 from service.cli.ending import Waiting, not_started, print_started, read_waiting
 from service.cli.inputs import read_input
@@ -68,16 +68,19 @@ async def launch(wanted: Launch, catalogue: Callable[[], Catalogue]) -> None:
 
 def _request(wanted: Launch, catalogue: Callable[[], Catalogue]) -> StartRequest:
     settings = load_worker_settings()
-    given = read_input(wanted.input, wanted.settings, sys.stdin)
-    yaml = None
+    plan = yaml = None
     flow = wanted.target
     if is_file(wanted.target):
         checked = checked_plan(wanted.target, catalogue())
-        assert checked.plan is not None
+        plan = checked.plan
+        assert plan is not None
         if checked.problems and not wanted.json:
             note(checked.text())
-        flow, yaml = checked.plan.flow, checked.source.text
-        _check_input(checked.plan.input, given)
+        flow, yaml = plan.flow, checked.source.text
+    schema = plan.input if plan else known_input(flow) if wanted.settings else None
+    given = read_input(wanted.input, wanted.settings, sys.stdin, schema=schema)
+    if plan:
+        _check_input(plan.input, given)
     return StartRequest(
         flow=flow,
         workflow_id=wanted.workflow_id or new_workflow_id(flow),

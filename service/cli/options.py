@@ -91,7 +91,8 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="One value: JSON if it reads as that, else text. Dots go inwards: a.b=1. Repeatable.",
+        help="One value: JSON if it reads as that, else text, which is also taken where the flow "
+        "is known to want text. Dots go inwards: a.b=1. Repeatable.",
     ),
 ]
 WorkflowIdOption = Annotated[

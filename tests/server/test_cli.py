@@ -160,6 +160,14 @@ def test_input_comes_from_a_file_from_standard_input_and_from_single_values(
     assert json.loads(done.stdout)["output"]["said"] == "Hello Di"
 
 
+@pytest.mark.parametrize("target", ["cli_greet", "flows/cli_greet.yaml"])
+def test_a_value_that_looks_like_a_number_is_text_where_the_flow_wants_text(
+    product: Product, target: str
+) -> None:
+    told = product.cli_json("run", target, "--set", "name=007", "--set", "name=12345", "--json")
+    assert told["output"] == {"said": "Hello 12345", "times": 1}
+
+
 def test_a_failed_run_ends_with_1_and_tells_node_type_and_message(product: Product) -> None:
     done = product.cli("run", "cli_failing", "--id", "cli-failing", "--json")
     assert done.returncode == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flowspec.values import Json
+from flowspec.values import Json, JsonObject
 from service.cli.inputs import read_data, read_input
 from service.errors import InputWrong
 
@@ -134,3 +134,44 @@ def test_data_may_be_any_json() -> None:
 def test_single_values_cannot_be_added_to_data_that_is_no_object() -> None:
     with pytest.raises(InputWrong, match="--set adds to an object; --data gives a list"):
         read_data("[1]", ["a=1"], NOTHING)
+
+
+WANTS: JsonObject = {
+    "properties": {
+        "zip": {"type": "string"},
+        "perhaps": {"type": ["string", "null"]},
+        "either": {"type": ["string", "number"]},
+        "count": {"type": "integer"},
+        "open": {},
+        "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+        "who": {"properties": {"phone": {"type": "string"}}},
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("zip=12345", {"zip": "12345"}),
+        ("zip=01234", {"zip": "01234"}),
+        ("zip=true", {"zip": "true"}),
+        ("zip=[1]", {"zip": "[1]"}),
+        ('zip="12345"', {"zip": "12345"}),
+        ("perhaps=null", {"perhaps": None}),
+        ("perhaps=1.50", {"perhaps": "1.50"}),
+        ("either=1", {"either": 1}),
+        ("count=1", {"count": 1}),
+        ("count=x", {"count": "x"}),
+        ("open=1", {"open": 1}),
+        ("unknown=1", {"unknown": 1}),
+        ("labels.year=2026", {"labels": {"year": "2026"}}),
+        ("who.phone=0049", {"who": {"phone": "0049"}}),
+        ("who.phone=49", {"who": {"phone": "49"}}),
+    ],
+)
+def test_a_value_is_text_where_the_flow_wants_text(setting: str, expected: Json) -> None:
+    assert read_input(None, [setting], NOTHING, schema=WANTS) == expected
+
+
+def test_an_input_in_json_is_taken_as_it_is() -> None:
+    assert read_input('{"zip": 1}', (), NOTHING, schema=WANTS) == {"zip": 1}
