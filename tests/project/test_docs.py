@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 from activities.catalogue import catalogue
 from flowspec.check import check
@@ -18,6 +19,7 @@ from tests.project.markdown import ROOT, Block, anchors, blocks, links, pages
 
 FLOWS = [block for block in blocks("yaml") if block.text.startswith("flow:")]
 COMMAND_WORDS = re.compile(r"^(?:\w+=\S+ )*(?:\S*/)?flowrunner (.*)$")
+COMMAND_IN_PROSE = re.compile(r"`(?:\w+=\S+ )*flowrunner ([a-z][^`\n|]*)`")
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
@@ -46,22 +48,44 @@ def test_every_flow_shown_is_valid(block: Block) -> None:
 
 
 def _shown_commands() -> Iterator[tuple[str, str]]:
-    for block in blocks("sh"):
+    for block in blocks("sh", ""):
         for line in block.text.replace("\\\n", " ").splitlines():
             match = COMMAND_WORDS.match(line)
             if match:
                 yield str(block), re.split(r" [|>&]", match[1])[0]
+    for page in pages():
+        for command in dict.fromkeys(COMMAND_IN_PROSE.findall(page.read_text(encoding="utf-8"))):
+            yield str(page.relative_to(ROOT)), command
 
 
 @pytest.mark.parametrize(("place", "command"), list(_shown_commands()))
 def test_every_command_shown_exists_with_its_options(place: str, command: str) -> None:
     name, *words = shlex.split(command, comments=True)
     text = _help(name)
-    if "COMMAND [ARGS]" in text and not name.startswith("-"):  # a group of commands
+    is_group = "COMMAND [ARGS]" in text and not name.startswith("-")
+    if is_group and words and words[0] != "COMMAND":
         text = _help(name, words.pop(0))
     known = set(re.findall(r"(?<!\w)--?[a-z][a-z-]*", text))
     options = [word.partition("=")[0] for word in words if word.startswith("-")]
     assert [option for option in options if option not in known] == [], place
+
+
+def test_every_metric_of_the_claim_check_is_told_of_and_no_other() -> None:
+    page = (ROOT / "docs" / "howto" / "observe.md").read_text(encoding="utf-8")
+    module = (ROOT / "claimcheck" / "metrics.py").read_text(encoding="utf-8")
+    made = re.findall(r'"(claimcheck_\w+)"', module)
+    assert len(made) >= 5
+    assert re.findall(r"^\| `(claimcheck_\w+)`", page, re.MULTILINE) == made
+
+
+def test_the_manifest_of_the_sweep_calls_a_command_that_exists() -> None:
+    (manifest,) = (block for block in blocks("yaml") if "kind: CronJob" in block.text)
+    job = yaml.safe_load(manifest.text)["spec"]["jobTemplate"]["spec"]
+    (container,) = job["template"]["spec"]["containers"]
+    group, name, *options = container["args"]
+    assert [option for option in options if option not in _help(group, name)] == []
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    assert container["image"] == compose["services"]["sweep"]["image"]
 
 
 @cache

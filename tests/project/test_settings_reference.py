@@ -27,8 +27,15 @@ _OURS = (*PREFIXES, "TEMPORAL_", "R2_", "FLOWS_")
 _NAME = re.compile(rf"(?<![A-Z0-9_$])(?:{'|'.join(_OURS)})[A-Z0-9_]*[A-Z0-9]")
 """`BLOB_STORAGE_*` and `FLOWRUNNER_SECRET_<NAME>` are whole families; their names end before."""
 
-_OF_COMPOSE = {"TEMPORAL_PORT", "TEMPORAL_UI_PORT", "TEMPORAL_CODEC_ENDPOINT"}
-"""What docker-compose.yml puts in where it is read or gives the UI; no process of ours sees it."""
+_OF_COMPOSE = {"TEMPORAL_PORT", "TEMPORAL_UI_PORT"}
+"""What docker-compose.yml puts in where it is read, and no process of ours sees."""
+
+_OF_CODEC_CLIENTS = {
+    "TEMPORAL_CODEC_ENDPOINT",
+    "TEMPORAL_CODEC_AUTH",
+    "TEMPORAL_CODEC_INCLUDE_CREDENTIALS",
+}
+"""Variables of Temporal's UI and CLI, which say where the codec server is."""
 
 
 def _writings() -> list[Path]:
@@ -42,7 +49,8 @@ def _writings() -> list[Path]:
 
 def _is_read(name: str) -> bool:
     temporal = [one.name.removesuffix("*") for one in TEMPORAL_VARIABLES]
-    known = [*(name for name, _ in setting_fields()), *temporal, DEBUG_VARIABLE, *_OF_COMPOSE]
+    others = [DEBUG_VARIABLE, *_OF_COMPOSE, *_OF_CODEC_CLIENTS]
+    known = [*(name for name, _ in setting_fields()), *temporal, *others]
     families = [*(one for one in temporal if one.endswith("_")), SECRET_PREFIX]
     whole = (*_OURS, *families, "TEMPORAL_TLS_")
     return name in known or name.startswith(tuple(families)) or f"{name}_" in whole
