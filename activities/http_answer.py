@@ -10,7 +10,9 @@ from email.utils import parsedate_to_datetime
 
 import httpx2
 from pydantic_core import from_json
+from typing_extensions import TypedDict
 
+from activities.aside import aside
 from activities.attempt import Attempt
 from activities.blobs import is_textual
 from activities.errors import NodeFailed
@@ -60,8 +62,7 @@ async def read_answer(
     body = await _read_body(response, params.most)
     if len(body) > params.most:
         raise _too_large(response, params, name)
-    _add_body(result, body, response, name)
-    return result
+    return await aside(lambda: {**result, **_body(body, response, name)}, over=body)
 
 
 async def _pieces(
@@ -96,15 +97,20 @@ async def _read_body(response: httpx2.Response, limit: int) -> bytes:
     return bytes(pieces)
 
 
-def _add_body(result: HttpResult, body: bytes, response: httpx2.Response, name: str) -> None:
+class _Body(TypedDict, total=False):
+    json: Json
+    text: str
+    body_base64: str
+
+
+def _body(body: bytes, response: httpx2.Response, name: str) -> _Body:
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     text = _decode(body, response.charset_encoding)
     if body and (kind in ("application/json", "text/json") or kind.endswith("+json")):
-        result["json"] = _parse_json(text, name)
-    elif text is not None and _is_textual(kind, text):
-        result["text"] = text
-    else:
-        result["body_base64"] = base64.b64encode(body).decode()
+        return {"json": _parse_json(text, name)}
+    if text is not None and _is_textual(kind, text):
+        return {"text": text}
+    return {"body_base64": base64.b64encode(body).decode()}
 
 
 def _parse_json(text: str | None, name: str) -> Json:

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 import httpx2
 
+from activities.aside import aside
 from activities.attempt import Attempt
 from activities.blobs import Blob
 from activities.errors import INVALID_PARAMS, NodeFailed
@@ -104,7 +105,8 @@ async def _build(
 async def _body(params: HttpParams) -> tuple[bytes | AsyncIterable[bytes] | None, dict[str, str]]:
     """The body, and the headers that describe it."""
     if params.has("json"):
-        data = json.dumps(params.json_, ensure_ascii=False).encode()
+        value = params.json_
+        data = await aside(lambda: json.dumps(value, ensure_ascii=False).encode(), over=value)
         return data, {"Content-Type": "application/json"}
     if params.form is not None:
         fields = [

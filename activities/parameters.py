@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from activities.aside import aside
 from activities.blobs import blob_of, blob_parameters
 from activities.declaration import Implementation, Params
 from activities.errors import INVALID_PARAMS, NodeFailed
@@ -41,7 +42,8 @@ async def load_params(
     rest = {name: value for name, value in params.items() if name not in left}
     stand_ins = StandIns()
     stands = {name: stand_ins.text_for(blob_of(claim, claims)) for name, claim in left.items()}
-    return read_params(implementation, {**await claims.loaded(rest), **stands}, stand_ins)
+    whole: JsonObject = {**await claims.loaded(rest), **stands}
+    return await aside(lambda: read_params(implementation, whole, stand_ins), over=whole)
 
 
 def read_params(

@@ -15,6 +15,7 @@ import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.aside import aside
 from activities.attempt import Attempt, Resources
 from activities.call import NodeCall, read_call
 from activities.claims import Claims
@@ -105,7 +106,7 @@ async def _attempt(
                 claims=services.claims,
             )
             returned = await implementation.handler(params, attempt)
-            result = writer.write(returned, redactor=redactor)
+            result = await aside(lambda: writer.write(returned, redactor=redactor), over=returned)
             return {**result, "output": await services.claims.stowed(result["output"])}
     except NodeFailed as failed:
         return failed
