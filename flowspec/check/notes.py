@@ -113,7 +113,7 @@ class Notes:
         scalar = self.value_at(path)
         if not isinstance(scalar, str) or mark.line > len(self._starts):
             return mark
-        offset, length = span
+        offset, length = _solid(scalar, span[0]), span[1]
         word = _first_line(scalar[offset : offset + max(length, 1)])
         if not word:
             return mark
@@ -128,6 +128,14 @@ class Notes:
     def _mark(self, position: int) -> Mark:
         line = bisect_right(self._starts, position)
         return Mark(line=line, column=position - self._starts[line - 1] + 1)
+
+
+def _solid(text: str, offset: int) -> int:
+    """The next place that is no blank; where none follows, the last one before."""
+    rest = text[offset:]
+    if rest.strip():
+        return offset + len(rest) - len(rest.lstrip())
+    return max(len(text[:offset].rstrip()) - 1, 0)
 
 
 def _first_line(text: str) -> str:

@@ -120,7 +120,7 @@ def _unwrapped(source: str) -> tuple[int, str]:
         return 0, source
     start = len(source) - len(text) + 2
     found = scan(source, start, in_template=True)
-    if not found.closed and found.error is None:
+    if not found.closed and not found.mismatched:
         raise ExpressionError("this ${ is never closed by }", offset=start - 2)
     if source[found.end + 1 :].strip():
         raise ExpressionError(

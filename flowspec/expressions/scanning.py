@@ -42,7 +42,11 @@ _MOST_SIGNS = 20
 class Scan:
     """`masked` has the length of the source and is plain ASCII on one line: blanks for white
     space, `x` inside texts, stand-ins for words that Python would refuse. `texts` holds the
-    texts by where they begin. `end` is where the expression ends, `error` its first mistake."""
+    texts by where they begin. `end` is where the expression ends, `error` its first mistake.
+
+    Not `closed` is an expression in a template whose brace is missing, which matters more than
+    the mistakes in whatever follows; unless a wrong bracket is `mismatched` with that brace.
+    """
 
     start: int
     end: int = 0
@@ -50,6 +54,7 @@ class Scan:
     texts: dict[int, str] = field(default_factory=dict)
     error: ExpressionError | None = None
     closed: bool = False
+    mismatched: bool = False
 
     def refuse(self, message: str, offset: int) -> None:
         if self.error is None:
@@ -168,6 +173,7 @@ class _Scanner:
             return
         bracket, offset = self.open.pop()
         if _CLOSING[bracket] != text:
+            self.scan.mismatched = True
             self.scan.refuse(f"{bracket!r} is closed by {text!r}", offset)
 
 

@@ -123,8 +123,8 @@ def _inset(text: str, start: int) -> tuple[Inset, int]:
     """What stands from `start` to the closing brace, and where the text goes on."""
     found = scan(text, start, in_template=True)
     error = found.error
-    if not found.closed:
-        error = error or ExpressionError(
+    if not found.closed and not found.mismatched:
+        error = ExpressionError(
             "this ${ is never closed by }; for the characters ${ themselves write $${", offset=-2
         )
     if error is None:

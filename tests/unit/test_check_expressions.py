@@ -244,3 +244,28 @@ def test_a_problem_is_placed_inside_its_text() -> None:
     words = [lines[line - 1][column - 1 :].split("}")[0].split()[0] for line, column in found]
     assert words == ["one", "two", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
     assert found[1] != found[2]
+
+
+BLANKS = """flow: hello
+nodes:
+  a:
+    type: log
+    params:
+      message: one ${run.id + }
+      data:
+        - two ${ run.id +   }
+        - "three ${ }"
+        - |
+          four ${run.id +
+          }
+        - ${run.id
+    next: [{to: b, when: "run.id == "}]
+  b: {type: noop}
+"""
+
+
+def test_a_mistake_at_a_blank_is_placed_at_what_stands_next_to_it() -> None:
+    lines = BLANKS.splitlines()
+    found = [tuple(map(int, code.split()[1].split(":"))) for code in codes(BLANKS)]
+    signs = [lines[line - 1][column - 1 :] for line, column in found]
+    assert signs == ["}", "}", '}"', "}", "${run.id", '= "}]']

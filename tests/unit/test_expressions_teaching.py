@@ -177,6 +177,7 @@ def test_no_message_quotes_a_value() -> None:
     [
         ("${input.n} > 1", 10, "a condition is one expression"),
         ("${input.n", 0, "never closed"),
+        ("${input.n; isn't it", 0, "never closed"),
         ("input.n > ${1}", 10, "without $"),
         ("'success'", 0, "this is text; compare"),
         ("  ${ 'success' }", 5, "this is text; compare"),

@@ -99,6 +99,27 @@ def test_all_problems_are_found() -> None:
     assert "never closed by }" in str(found[2][1])
 
 
+@pytest.mark.parametrize(
+    ("source", "offset", "words"),
+    [
+        ("${input.name and ${input.name}", 0, "this ${ is never closed by }"),
+        ("Hi ${input.name, isn't it?", 3, "this ${ is never closed by }"),
+        ("Hi ${input.name! You & me", 3, "this ${ is never closed by }"),
+        ("Hi ${input.name) there", 3, "this ${ is never closed by }"),
+        ("Hi ${input.name + 'x} there", 18, "its second ' is missing"),
+        ("Hi ${ {'a': [1} }", 12, "'[' is closed by '}'"),
+        ("${input.a + ${input.b}}", 12, "names stand without $"),
+        ("${upper(input.a} and ${input.b}", 7, "'(' is never closed by ')'"),
+    ],
+)
+def test_a_missing_brace_is_told_before_what_follows_it(
+    source: str, offset: int, words: str
+) -> None:
+    ((_, error),) = problems_in(source)
+    assert words in str(error)
+    assert error.offset == offset
+
+
 def test_first_problem_is_raised_with_its_place() -> None:
     with pytest.raises(ExpressionError) as caught:
         compile_template({"a": {"b": "x ${1 +}"}})
