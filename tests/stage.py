@@ -42,12 +42,13 @@ Cue: TypeAlias = Callable[[Machine], None] | None
 class Way:
     """A way the world may go: the order of its answers, whether every step is revived, and which
     values are kept elsewhere. What has to be evaluated for that is answered at once, unless
-    `late`: then like anything else."""
+    `late`: then like anything else. The first `away` times, nothing that a worker does begins."""
 
     seed: int | None = None
     revive: bool = False
     keeps: Keeps = "nothing"
     late: bool = False
+    away: int = 0
 
     def __str__(self) -> str:
         order = "in-order" if self.seed is None else f"seed-{self.seed}"
@@ -257,6 +258,7 @@ def play_plans(
         revive=way.revive,
         put=Putter(keeps=way.keeps, seed=way.seed or 0),
         at_once=not way.late,
+        away=way.away,
         slow=slow,
         script=iter(script),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from temporalio.exceptions import ApplicationError
 from activities.evaluate import Evaluator
 from flowspec.expressions import ExpressionError, compile_template, evaluate_at, scope_for
 from flowspec.machine import (
+    NOT_STARTED,
     SHARD_ARGUMENT,
     Call,
     Child,
@@ -54,7 +56,8 @@ class World:
     `trace` lists what was performed, `decide` is asked whenever nothing but waits is left.
     `put` says which values are kept elsewhere; they are loaded for whatever performs an operation.
     With `at_once` what the machine has to have evaluated is answered before any other step, as if
-    it had been able to look: then a run does the same step by step.
+    it had been able to look: then a run does the same step by step. The first `away` times, no
+    call and no evaluation begins.
     """
 
     plans: Mapping[str, Plan]
@@ -64,6 +67,7 @@ class World:
     revive: bool = False
     put: Putter = field(default_factory=Putter)
     at_once: bool = False
+    away: int = 0
     slow: Sequence[str] = ()
     now: float = 1_900_000_000.0
     trace: list[str] = field(default_factory=list)
@@ -89,6 +93,7 @@ class World:
         self._random = random.Random(self.seed)
         self._open: dict[str, Operation] = {}
         self._stopped: dict[str, None] = {}
+        self._turned_away: dict[str, int] = {}
         for _ in range(20_000):
             machine = self._revived(machine)
             while not self._advance(machine):
@@ -98,7 +103,8 @@ class World:
             if machine.finished is not None:
                 return _readable(machine.finished)
             machine = self._revived(machine)
-            if not self._answer_one(machine) and not self.decide(self, machine):
+            answered = self._answer_one(machine) or self.decide(self, machine)
+            if not answered and not machine._core.state.todo:
                 raise AssertionError(f"stuck: {json.dumps(machine.status(50), indent=1)}")
         raise AssertionError("the run does not end")
 
@@ -167,7 +173,15 @@ class World:
         else:
             machine.answer(operation.id, value)
 
+    def _turn_away(self, operation: Call | Evaluate) -> None:
+        name = re.sub(r"~s\d+$", "", operation.id)
+        self._turned_away[name] = self._turned_away.get(name, 0) + 1
+        if self._turned_away[name] <= self.away:
+            raise Fail(NOT_STARTED, "the store is away")
+
     def _perform(self, operation: Operation) -> Any:
+        if isinstance(operation, Call | Evaluate):
+            self._turn_away(operation)
         match operation:
             case Sleep():
                 self.now = max(self.now, operation.until)
@@ -228,6 +242,7 @@ class World:
             revive=self.revive,
             put=self.put,
             at_once=self.at_once,
+            away=self.away,
             trace=self.trace,
         )
         argument = child.argument

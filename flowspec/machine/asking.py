@@ -110,7 +110,7 @@ class Asking:
         asked, left = waiter.asked, None if waiter.ends is None else waiter.ends - self.now
         if isinstance(asked, Call) and left is not None and left < _SHORTEST_TIMEOUT:
             del self.state.waiters[id]
-            self.state.todo.append([*waiter.otherwise, _too_late(asked)])
+            self.state.todo.append([*waiter.otherwise, _too_late(asked, waiter.spent)])
             return
         waiter.resting = False
         name = _name(id, waiter)
@@ -155,7 +155,6 @@ def _as_of_the_whole(waiter: Waiter, error: JsonObject) -> JsonObject:
     return {**error, "attempt": _attempt(error) + waiter.spent} if waiter.spent else error
 
 
-def _too_late(call: Call) -> JsonObject:
-    attempts = call.retry.attempts
+def _too_late(call: Call, spent: int) -> JsonObject:
     message = "not done within its timeout"
-    return make_error("Timeout", message, node=call.node, attempt=attempts or 1)
+    return make_error("Timeout", message, node=call.node, attempt=max(1, spent))

@@ -12,7 +12,7 @@ from flowspec.machine.inline import Inline
 from flowspec.machine.operations import make_error
 from flowspec.machine.state import FrameState, ItemState
 from flowspec.plan import NodePlan, RetryPlan
-from flowspec.values import Json, JsonObject
+from flowspec.values import Json, JsonObject, Opaque
 
 __all__ = ["Items"]
 
@@ -24,6 +24,8 @@ _LOOSE: dict[str, tuple[str, ...] | None] = {
     "flow": ("input",),
 }
 """The parameters of inline nodes that are only handed on; None for all of them."""
+
+_DETAILS = '${details if type_of(details) == "object" else {"details": details}}'
 
 
 class Items:
@@ -43,6 +45,8 @@ class Items:
             "item.again": self.again,
             "item.cancel": self.cancel,
             "item.frame_ended": self.frame_ended,
+            "item.details": self.details_known,
+            "item.no_details": self.details_unknown,
             "item.repeat": self.repeat_known,
             "item.cache_key": self.cache_key_known,
             "item.cached": self.cached,
@@ -254,7 +258,31 @@ class Items:
             return
         attempt = item.attempt if plan.type in _COMPOSITES else error.get("attempt", 1)
         named: JsonObject = {**error, "node": error.get("node") or path, "attempt": attempt}
-        self._done(item, {"outcome": "failure", "error": named})
+        if item.index is not None and isinstance(named.get("details"), Opaque):
+            self._open_details(item, named)
+        else:
+            self._failed(item, named)
+
+    def _failed(self, item: ItemState, error: JsonObject) -> None:
+        self._done(item, {"outcome": "failure", "error": error})
+
+    def _open_details(self, item: ItemState, error: JsonObject) -> None:
+        """The index of the item is told among the details of its error: they must be an object."""
+        item.operation = self._core.evaluate(
+            self._core.program.template("", "details", _DETAILS),
+            {"details": error["details"]},
+            id=f"{self._operation(item)}~details",
+            raw=_DETAILS,
+            then=["item.details", item.path, error],
+            otherwise=["item.no_details", item.path, error],
+            want="members",
+        )
+
+    def details_known(self, path: str, error: JsonObject, details: Json) -> None:
+        self._failed(self._core.state.items[path], {**error, "details": details})
+
+    def details_unknown(self, path: str, error: JsonObject, _: Json) -> None:
+        self._failed(self._core.state.items[path], error)
 
     def _later(self, item: ItemState, delay: float, title: str) -> None:
         if delay <= 0:

@@ -1,4 +1,4 @@
-"""Random plans: random graphs whose nodes carry every modifier and composite."""
+"""Random plans: random graphs whose nodes carry every modifier and composite, and read `INPUT`."""
 
 from __future__ import annotations
 
@@ -17,19 +17,31 @@ from flowspec.plan import (
     RepeatPlan,
     RetryPlan,
 )
+from flowspec.values import JsonObject
 from tests.property.graphs import graph_plans
 
+INPUT: JsonObject = {
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "yes": True,
+    "pause": "5s",
+    "why": "on purpose",
+    "list": [1, 2, 3, 4, 5],
+    "object": {"a": 1},
+    "none": [],
+}
 KINDS = ("call", "call", "call", "noop", "set", "wait", "event", "approval", "fail", "flow")
 PARAMS: dict[str, dict[str, Any]] = {
-    "call": {"where": "${run.flow}"},
+    "call": {"where": "${run.flow}", "what": ["${input.list}", "${input.list[0]}"]},
     "noop": {},
-    "set": {"count": "${vars.count + 1}"},
-    "wait": {"for": "5s"},
+    "set": {"count": "${vars.count + input.one}"},
+    "wait": {"for": "${input.pause}"},
     "event": {"name": "ping"},
-    "approval": {},
-    "fail": {"message": "on purpose"},
-    "flow": {"flow": "child", "input": {}},
-    "return": {"value": 1},
+    "approval": {"title": "${input.why}"},
+    "fail": {"message": "${input.why}", "details": "${input.object}"},
+    "flow": {"flow": "child", "input": "${input}"},
+    "return": {"value": "${input.list}"},
     "block": {},
 }
 
@@ -39,7 +51,7 @@ def plans(draw: st.DrawFn) -> Plan:
     graph = _furnished(draw, draw(graph_plans(largest=6)), prefix="", depth=0)
     return Plan(
         flow="parent",
-        vars={"count": 0},
+        vars={"count": "${input.one - 1}"},
         labels={},
         timeout=draw(st.sampled_from([None, None, 40.0])),
         graph=graph,
@@ -48,7 +60,7 @@ def plans(draw: st.DrawFn) -> Plan:
 
 def child_plan() -> Plan:
     nodes = (NodePlan(id="c", type="wait", tier="inline", params={"for": "1s"}),)
-    graph = GraphPlan(nodes=nodes, starts=("c",), output="${run.flow}")
+    graph = GraphPlan(nodes=nodes, starts=("c",), output="${[run.flow, input.list]}")
     return Plan(flow="child", vars={}, labels={}, graph=graph)
 
 
@@ -67,7 +79,10 @@ def _furnished(draw: st.DrawFn, graph: GraphPlan, prefix: str, depth: int) -> Gr
     undo = draw(st.sampled_from([None, *(node.id for node in nodes)]))
     if undo is not None:
         target = NodePlan(
-            id=f"{prefix}undo", type="call", tier="local", params={"undo": "${error}"}
+            id=f"{prefix}undo",
+            type="call",
+            tier="local",
+            params={"undo": "${error}", "l": "${input.list[1]}"},
         )
         nodes = [replace(n, undo=target.id) if n.id == undo else n for n in nodes] + [target]
     return GraphPlan(
@@ -75,13 +90,15 @@ def _furnished(draw: st.DrawFn, graph: GraphPlan, prefix: str, depth: int) -> Gr
         edges=edges,
         starts=starts,
         loops=loops,
-        output="${vars.count}",
+        output=draw(
+            st.sampled_from(["${vars.count}", "${vars.count + input.one}", "${input.list}"])
+        ),
         on_failure=draw(st.sampled_from(["cancel", "cancel", "finish"])),
     )
 
 
 def _edge(draw: st.DrawFn, edge: EdgePlan, prefix: str) -> EdgePlan:
-    conditions: list[str | bool] = [True, False, "vars.count < 3"]
+    conditions: list[str | bool] = [True, False, "vars.count < input.three", "input.yes"]
     when = None if edge.when is None else draw(st.sampled_from(conditions))
     return replace(edge, source=prefix + edge.source, target=prefix + edge.target, when=when)
 
@@ -100,7 +117,7 @@ def _node(draw: st.DrawFn, node: NodePlan, prefix: str, depth: int) -> NodePlan:
         params=PARAMS[kind],
         races=tuple(prefix + name for name in node.races),
         graph=inner,
-        when=draw(st.sampled_from([None, None, None, True, False, "vars.count < 2"])),
+        when=draw(st.sampled_from([None, None, None, True, False, "vars.count < input.two"])),
         foreach=draw(st.sampled_from([None, None, None, *_FOREACHES])),
         repeat=draw(st.sampled_from([None, None, None, *_REPEATS])),
         retry=draw(st.sampled_from([RetryPlan(), RetryPlan(attempts=2, interval=1.0)])),
@@ -110,13 +127,14 @@ def _node(draw: st.DrawFn, node: NodePlan, prefix: str, depth: int) -> NodePlan:
 
 
 _FOREACHES = (
-    ForeachPlan(items=[1, 2, 3], concurrency=2),
-    ForeachPlan(items={"a": 1}, tolerate=50.0, tolerate_percent=True),
-    ForeachPlan(items=[1, 2, 3, 4, 5], batch=2, tolerate=1.0),
-    ForeachPlan(items=[1, 2, 3, 4, 5], shard=2, tolerate=1.0),
-    ForeachPlan(items=[]),
+    ForeachPlan(items=[1, "${input.two}", 3], concurrency=2),
+    ForeachPlan(items="${input.object}", tolerate=50.0, tolerate_percent=True),
+    ForeachPlan(items="${input.list}", batch=2, tolerate=1.0),
+    ForeachPlan(items="${input.list}", shard=2, tolerate=1.0),
+    ForeachPlan(items="${input.list}", batch=2, shard=2, tolerate=1.0),
+    ForeachPlan(items="${input.none}"),
 )
 _REPEATS = (
-    RepeatPlan(condition="iteration == 2", until=True),
+    RepeatPlan(condition="iteration == input.two", until=True),
     RepeatPlan(condition=True, until=False, every=2.0, limit=3),
 )

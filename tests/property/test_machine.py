@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import copy
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowspec.machine import Finished, Machine, Sleep
+from flowspec.machine.state import slots
 from flowspec.plan import Plan, dump_plan, load_plan
 from flowspec.values import Json, JsonObject
-from tests.property.plans import child_plan, plans
-from tests.world import Fail, World
+from tests.claims import Claim, Keeps, Putter, from_text, loaded, to_text
+from tests.property.plans import INPUT, child_plan, plans
+from tests.world import Fail, Handler, World
 
 SEEDS = st.integers(0, 1_000_000)
+KEEPS: st.SearchStrategy[Keeps] = st.sampled_from(["all", "some"])
 DISTURBANCES = st.sampled_from(["none", "none", "cancel", "pause", "signal"])
 
 
@@ -75,21 +79,33 @@ def _handler(seed: int) -> Callable[[JsonObject], Json]:
 
 
 def _run(
-    plan: Plan, seed: int, disturbance: str, *, revive: bool = False
+    plan: Plan,
+    seed: int,
+    disturbance: str,
+    *,
+    revive: bool = False,
+    keeps: Keeps = "nothing",
+    at_once: bool = True,
 ) -> tuple[Finished, list[str]]:
     world = Disturbed(
         plans={"parent": plan, "child": child_plan()},
-        handlers={
-            "call": _handler(seed),
-            "flowrunner.cache.get": lambda _: {"hit": False},
-            "flowrunner.cache.put": lambda _: None,
-        },
+        handlers=_handlers(seed),
         decide=_decide(seed),
         seed=seed,
         revive=revive,
+        put=Putter(keeps=keeps, seed=seed),
+        at_once=at_once,
         disturbance=disturbance,
     )
-    return world.run("parent"), world.trace
+    return world.run("parent", INPUT), world.trace
+
+
+def _handlers(seed: int) -> dict[str, Handler]:
+    return {
+        "call": _handler(seed),
+        "flowrunner.cache.get": lambda _: {"hit": False},
+        "flowrunner.cache.put": lambda _: None,
+    }
 
 
 def _decide(seed: int) -> Callable[[World, Machine], bool]:
@@ -126,6 +142,25 @@ def test_a_run_is_the_same_when_revived_between_any_two_steps(
     assert _run(plan, seed, disturbance) == _run(plan, seed, disturbance, revive=True)
 
 
+@settings(max_examples=100, deadline=None)
+@given(plans(), SEEDS, DISTURBANCES, KEEPS, st.booleans())
+def test_a_run_does_the_same_step_by_step_with_values_kept_elsewhere(
+    plan: Plan, seed: int, disturbance: str, keeps: Keeps, revive: bool
+) -> None:
+    plain = _run(plan, seed, disturbance)
+    assert _run(plan, seed, disturbance, keeps=keeps, revive=revive) == plain
+
+
+@settings(max_examples=100, deadline=None)
+@given(plans(), SEEDS, DISTURBANCES, KEEPS)
+def test_every_run_ends_with_values_kept_elsewhere(
+    plan: Plan, seed: int, disturbance: str, keeps: Keeps
+) -> None:
+    late = _run(plan, seed, disturbance, keeps=keeps, at_once=False)
+    assert (late[0].status == "completed") == (late[0].error is None)
+    assert _run(plan, seed, disturbance, keeps=keeps, at_once=False, revive=True) == late
+
+
 @given(plans())
 def test_a_plan_is_the_same_after_json(plan: Plan) -> None:
     again = load_plan(dump_plan(plan))
@@ -135,11 +170,17 @@ def test_a_plan_is_the_same_after_json(plan: Plan) -> None:
 
 @dataclass(kw_only=True)
 class Moving(World):
-    """A world whose history grows too long at a given step: the run drains, then moves on."""
+    """A world whose history grows too long at a given step: the run drains, then moves on.
+
+    This share of what it keeps is put away before, in the run itself or in what moves.
+    """
 
     moment: int = 3
+    share: float = 0.0
+    in_the_run: bool = False
     steps: int = 0
     moves: int = 0
+    replaced: int = 0
 
     def _revived(self, machine: Machine) -> Machine:
         if self.steps < self.moment or self.moves or not machine.may_move:
@@ -148,10 +189,23 @@ class Moving(World):
             return machine
         self.moves += 1
         self._open = {}
-        again = Machine.load(machine._core.program, json.loads(json.dumps(machine.dump())))
+        if self.in_the_run:
+            self._replace(machine.slots())
+        state = from_text(to_text(machine.dump()))
+        if not self.in_the_run:
+            self._replace(slots(state))
+        again = Machine.load(machine._core.program, state)
         again.rearm()
         assert again.status(1)["paused"] or not again._core.state.held, "left behind by the move"
         return again
+
+    def _replace(self, places: Iterable[tuple[Any, Any]]) -> None:
+        chance = random.Random(self.seed)
+        chosen = [place for place in places if chance.random() < self.share]
+        kept = [Claim(loaded(container[key])) for container, key in chosen]
+        for (container, key), claim in zip(chosen, kept, strict=True):
+            container[key] = claim
+            self.replaced += 1
 
     def _answer_one(self, machine: Machine) -> bool:
         self.steps += 1
@@ -160,21 +214,36 @@ class Moving(World):
         return super()._answer_one(machine)
 
 
+def _move(plan: Plan, seed: int, moment: int, **more: Any) -> tuple[Finished, Moving]:
+    world = Moving(
+        plans={"parent": plan, "child": child_plan()},
+        handlers=_handlers(seed),
+        decide=_decide(seed),
+        seed=seed,
+        at_once=True,
+        moment=moment,
+        **more,
+    )
+    return world.run("parent", INPUT), world
+
+
 @settings(max_examples=200, deadline=None)
 @given(plans(), SEEDS, st.integers(1, 6))
 def test_a_run_that_drains_comes_to_where_it_can_move_and_then_to_its_end(
     plan: Plan, seed: int, moment: int
 ) -> None:
-    world = Moving(
-        plans={"parent": plan, "child": child_plan()},
-        handlers={
-            "call": _handler(seed),
-            "flowrunner.cache.get": lambda _: {"hit": False},
-            "flowrunner.cache.put": lambda _: None,
-        },
-        decide=_decide(seed),
-        seed=seed,
-        moment=moment,
-    )
-    finished = world.run("parent")
+    finished, _ = _move(plan, seed, moment)
     assert (finished.status == "completed") == (finished.error is None)
+
+
+@settings(max_examples=150, deadline=None)
+@given(plans(), SEEDS, st.integers(1, 8), st.sampled_from([0.3, 1.0]), st.booleans())
+def test_a_run_ends_the_same_whatever_is_put_away_before_it_moves(
+    plan: Plan, seed: int, moment: int, share: float, in_the_run: bool
+) -> None:
+    before = copy.deepcopy(dump_plan(plan))
+    finished, plain = _move(plan, seed, moment)
+    again, moved = _move(plan, seed, moment, share=share, in_the_run=in_the_run)
+    assert (again, moved.trace) == (finished, plain.trace)
+    assert moved.replaced or not moved.moves or share < 1
+    assert dump_plan(plan) == before

@@ -12,7 +12,7 @@ import pytest
 
 from flowspec.machine import Call, Child, Evaluate, Machine, Program
 from flowspec.values import Json, JsonObject, Opaque
-from tests.claims import Claim
+from tests.claims import Claim, loaded
 from tests.stage import Played, Way, cancel, plan_of, play_plans, play_text, refuse, signal
 from tests.unit.test_machine_shards import sharded
 from tests.world import World
@@ -334,21 +334,43 @@ nodes:
     assert [call.title for call in world.calls] == [""]
 
 
-def test_an_error_whose_details_are_kept_elsewhere_breaks_nothing() -> None:
+@WAYS
+@pytest.mark.parametrize("details", [{"why": 1}, [1], None, "x"])
+def test_the_index_of_an_item_is_told_among_the_details_of_its_error(
+    way: Way, details: Json
+) -> None:
+    text = """\
+flow: details
+input: {required: [x], properties: {x: {}}}
+nodes:
+  each:
+    type: fail
+    foreach: {in: [1, 2, 3], tolerate: 1, concurrency: 1}
+    params: {message: x, details: "${input.x}"}
+    next: {failure: tell}
+  tell: {type: log, params: {message: x, data: "${error}"}}
+"""
+    plain, claimed = (play_text(text, each, {"x": details}) for each in (Way(), way))
+    assert claimed.told("tell")["details"] == plain.told("tell")["details"]
+
+
+def test_details_that_cannot_be_opened_are_told_as_they_are() -> None:
     text = """\
 flow: details
 nodes:
-  each: {type: log, foreach: [1], params: {message: x}, undo: un, next: {failure: tell}}
-  un: {type: noop}
+  each: {type: log, foreach: [1], params: {message: x}, next: {failure: tell, cancelled: tell}}
   tell: {type: log, params: {message: "${error.details.index}", data: "${error.details.details}"}}
 """
-    plan = plan_of(text)
-    world = World(plans={"details": plan})
+    world = World(plans={"details": plan_of(text)})
     machine = world.start("details")
     machine.advance(0.0)
     [call] = machine.take()
     error: JsonObject = {"type": "E", "message": "m", "attempt": 1}
     machine.fail(call.id, {**error, "details": Claim({"why": 1})})  # type: ignore[dict-item]
+    machine.advance(0.0)
+    [asked] = machine.take()
+    assert isinstance(asked, Evaluate)
+    machine.fail(asked.id, {"type": "BlobMissing", "message": "gone", "attempt": 1})
     machine.advance(0.0)
     [tell] = machine.take()
     assert isinstance(tell, Call)
@@ -415,6 +437,31 @@ def test_a_node_can_be_withdrawn_while_something_of_it_is_worked_out(
     played = play_text(text, LATE, data, slow=(slow,), script=[signal("stop")])
     assert played.finished.status == "completed"
     assert played.messages == ([f"slow is {outcome}"] if outcome else [])
+
+
+def test_what_is_put_away_in_a_run_is_not_put_away_in_its_plan() -> None:
+    text = """\
+flow: plan
+vars: {v: [1]}
+nodes:
+  each: {type: event, foreach: {in: [{a: 1}, {a: 2}], concurrency: 1}, params: {name: go}}
+  set: {type: set, params: {v: [2]}}
+output: ["${vars.v}", "${nodes.each.output}"]
+"""
+    program = Program(plan_of(text))
+    outputs: list[Any] = []
+    for _ in range(2):
+        machine = Machine.start(program, run={"id": "1"}, input={}, now=0.0)
+        machine.advance(0.0)
+        for container, key in machine.slots():
+            container[key] = Claim(loaded(container[key]))
+        for number in range(2):
+            machine.signal("go", number)
+            machine.advance(0.0)
+        assert machine.finished is not None
+        outputs.append(machine.finished.output)
+    assert program.template("each", "foreach", None).evaluate({}) == [{"a": 1}, {"a": 2}]
+    assert outputs == [[Claim([2]), [0, 1]]] * 2
 
 
 def test_opaque_itself_is_only_a_promise() -> None:

@@ -79,6 +79,27 @@ def test_the_key_decides_what_is_the_same(way: Way) -> None:
     assert shelf.ttls == [300.0]
 
 
+def test_with_a_secret_the_rest_of_its_text_still_decides_what_is_the_same(way: Way) -> None:
+    text = """\
+flow: secret
+secrets: [TOKEN]
+input: {required: [who], properties: {who: {type: string}}}
+nodes:
+  look:
+    type: http.request
+    foreach: {in: [1, 2], concurrency: 1}
+    params:
+      url: https://api.example
+      headers: {Authorization: "$${x} ${secrets.TOKEN} ${item} of ${input.who}"}
+    cache: 1h
+"""
+    shelf = Shelf()
+    calls = [play_text(text, way, {"who": who}, answers=shelf.handlers()).calls for who in "aab"]
+    assert ["look.0" in each for each in calls] == [True, False, True]
+    assert ["look.1" in each for each in calls] == [True, False, True]
+    assert len(shelf.kept) == 4
+
+
 def test_a_failure_is_not_kept(way: Way) -> None:
     shelf = Shelf()
     assert look(way, shelf, "ada", look=fails()) == ["look~cache", "look", "after"]
@@ -193,3 +214,18 @@ nodes:
   after: {type: log, params: {message: "${error.type} at ${error.node}"}}
 """
     assert play_text(outer, way).messages == ["FlowNotFound at call"]
+
+
+# -- variables -------------------------------------------------------------------------------------
+
+
+def test_variables_handed_on_together_stay_as_they_were(way: Way) -> None:
+    text = """\
+flow: together
+vars: {a: 1, all: null}
+nodes:
+  keep: {type: set, params: {all: "${vars}"}, next: change}
+  change: {type: set, params: {a: 2}}
+output: ["${nodes.keep.output.all.a}", "${vars.all.a}", "${vars.a}"]
+"""
+    assert play_text(text, way).finished.output == [1, 1, 2]
