@@ -16,14 +16,17 @@ FROM python:3.11.14-slim-bookworm
 LABEL org.opencontainers.image.title="flowrunner" \
       org.opencontainers.image.description="Run YAML workflows on Temporal" \
       org.opencontainers.image.licenses="Apache-2.0"
-RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin flowrunner
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin flowrunner && \
+    install --directory --owner flowrunner --mode 700 /spool
 COPY --from=build /opt/flowrunner /opt/flowrunner
 ENV PATH=/opt/flowrunner/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    TMPDIR=/spool \
     FLOWS_DIR=/flows \
     FLOWRUNNER_LOG_FORMAT=json \
     FLOWRUNNER_HEALTH_ADDRESS=0.0.0.0:8081
-VOLUME /flows
+# Large values rest in /spool on their way to the store: on disk, where /tmp may be memory.
+VOLUME /flows /spool
 EXPOSE 8081
 USER 10001
 STOPSIGNAL SIGTERM

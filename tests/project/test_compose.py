@@ -197,6 +197,17 @@ def test_the_image_runs_as_an_ordinary_user_in_two_stages() -> None:
     assert len(re.findall(r"^FROM python:3\.11\.\d+-slim-", DOCKERFILE, re.MULTILINE)) == 2
 
 
+def test_large_values_on_their_way_rest_on_a_disk_that_the_user_may_write_to() -> None:
+    (spool,) = re.findall(r"^\s+TMPDIR=(\S+)", DOCKERFILE, re.MULTILINE)
+    (volumes,) = re.findall(r"^VOLUME (.+)$", DOCKERFILE, re.MULTILINE)
+    assert spool in volumes.split()
+    assert re.search(
+        rf"install --directory --owner flowrunner --mode 700 {spool}$", DOCKERFILE, re.M
+    )
+    for name in OURS:
+        assert spool not in SERVICES[name].get("tmpfs", [])
+
+
 @pytest.mark.parametrize("script", sorted((ROOT / "docker").glob("*.sh")), ids=lambda p: p.name)
 def test_the_scripts_are_good_shell(script: Path) -> None:
     shell = shutil.which("sh")
