@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, Self, TypeAlias
 
 from claimcheck.errors import ClaimInvalid
 from claimcheck.keys import BlobKey
 
-__all__ = ["JSON_METADATA", "Claim", "Step"]
+__all__ = ["JSON_METADATA", "MOST_METADATA", "Claim", "Step"]
 
 Step: TypeAlias = str | int | tuple[int, int]
 """A step into a JSON value: a name, a position, or the positions from one up to another."""
@@ -20,7 +21,12 @@ _FIELDS = {"claim", "key", "size", "metadata", "at"}
 _NEVER_KEPT = ("json/claim", "binary/encrypted")
 _LONGEST_FLAW = 500
 _MOST_STEPS = 100
-_MOST_METADATA = 100
+
+_LARGEST = 2**53 - 1
+"""No store keeps more, Temporal has 63 bits for it, and every JSON reader reads it exactly."""
+
+MOST_METADATA: Final = 100
+"""Entries of metadata that a claim can have."""
 
 
 class Claim:
@@ -61,9 +67,24 @@ class Claim:
         return isinstance(other, Claim) and self.as_json() == other.as_json()
 
     def __hash__(self) -> int:
-        return hash((self.key, self.at))
+        return hash((self.key, self.at) if self.flaw is None else self.flaw)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies are made anew, for nothing can be set in them: programs copy what they are given,
+        and an activity may run in another process."""
+        made = partial(
+            type(self),
+            key=self.key,
+            size=self.size,
+            metadata=dict(self.metadata),
+            at=self.at,
+            flaw=self.flaw,
+        )
+        return made, ()
 
     def __repr__(self) -> str:
+        if self.flaw is not None:
+            return f"Claim(flawed: {self.flaw})"
         return f"Claim({self.key!r}, {self.size} bytes{f', at {self.at}' if self.at else ''})"
 
     @property
@@ -73,6 +94,12 @@ class Claim:
     @property
     def is_json(self) -> bool:
         return self.encoding == "json/plain"
+
+    @property
+    def means_json(self) -> bool:
+        """Whether the claim, alone in a payload, means JSON though its bytes are none, and not the
+        payload that they are of. Nobody's does but for those who know nothing but JSON."""
+        return False
 
     def inside(self, *steps: Step) -> Self:
         """The claim for a part of this one's value."""
@@ -117,8 +144,8 @@ class Claim:
                 "was it written by a newer release?"
             )
         key, size = written.get("key"), written.get("size")
-        if not isinstance(key, str) or type(size) is not int or size < 0:
-            raise ClaimInvalid("a claim needs a key and a size")
+        if not isinstance(key, str) or type(size) is not int or not 0 <= size <= _LARGEST:
+            raise ClaimInvalid("a claim needs a key and a size that can be")
         if BlobKey.parse(key).holder is not None:
             raise ClaimInvalid("a claim names a note, not a blob")
         return cls(
@@ -132,7 +159,7 @@ class Claim:
 def _metadata(written: object) -> dict[str, str]:
     if (
         not isinstance(written, dict)
-        or len(written) > _MOST_METADATA
+        or len(written) > MOST_METADATA
         or not all(isinstance(k, str) and isinstance(v, str) for k, v in written.items())
     ):
         raise ClaimInvalid("the metadata of a claim are texts under names")
