@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 __all__ = ["KnownKeys", "SizedCache"]
@@ -15,12 +16,16 @@ _KNOWN_FOR = 3600.0
 
 _MOST_KNOWN = 100_000
 
+_ENTRY = 500
+"""What an entry takes beside its value: there may be very many of very small ones."""
+
 
 class KnownKeys:
     """Blobs this process has put not long ago: they need not be put again."""
 
     def __init__(self) -> None:
         self._keys: OrderedDict[tuple[str, bytes], tuple[str, float]] = OrderedDict()
+        self._values: dict[str, tuple[str, bytes]] = {}
 
     def get(self, under: str, digest: bytes) -> str | None:
         known = self._keys.get((under, digest))
@@ -31,13 +36,16 @@ class KnownKeys:
     def add(self, under: str, digest: bytes, key: str) -> None:
         self._keys[under, digest] = (key, time.monotonic())
         self._keys.move_to_end((under, digest))
+        self._values[key] = (under, digest)
         while len(self._keys) > _MOST_KNOWN:
-            self._keys.popitem(last=False)
+            _, (dropped, _) = self._keys.popitem(last=False)
+            self._values.pop(dropped, None)
 
     def forget(self, key: str) -> None:
         """A reader has found that the blob is not there after all."""
-        for known in [known for known, (name, _) in self._keys.items() if name == key]:
-            del self._keys[known]
+        value = self._values.pop(key, None)
+        if value is not None:
+            self._keys.pop(value, None)
 
 
 class SizedCache(Generic[T]):
@@ -46,17 +54,18 @@ class SizedCache(Generic[T]):
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._size = 0
-        self._kept: OrderedDict[str, tuple[T, int]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
 
-    def get(self, key: str) -> T | None:
+    def get(self, key: Hashable) -> T | None:
         found = self._kept.get(key)
         if found is None:
             return None
         self._kept.move_to_end(key)
         return found[0]
 
-    def add(self, key: str, value: T, size: int) -> None:
+    def add(self, key: Hashable, value: T, size: int) -> None:
         """One that would fill more than half of it is not kept: it would push out all others."""
+        size += _ENTRY
         if size > self._limit // 2 or key in self._kept:
             return
         self._kept[key] = (value, size)

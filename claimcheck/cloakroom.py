@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+)
+from contextlib import ExitStack, aclosing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from claimcheck.caches import KnownKeys, SizedCache
 from claimcheck.claim import JSON_METADATA, Claim
 from claimcheck.envelope import unwrap, unwrap_stream, wrap, wrap_stream
-from claimcheck.errors import BlobDamaged, BlobTooLarge, ClaimInvalid
+from claimcheck.errors import (
+    BlobMissing,
+    BlobTooLarge,
+    ClaimInvalid,
+    StoreFull,
+    StoreUnavailable,
+)
 from claimcheck.keyring import KeyRing
 from claimcheck.keys import BlobKey, folder_of, holder_folder, segment
 from claimcheck.metrics import Meters
-from claimcheck.stores.contract import BlobStore
+from claimcheck.stores.contract import CHUNK, BlobStore
 
 __all__ = ["DEFAULT_CACHE", "DEFAULT_THRESHOLD", "MOST_IN_MEMORY", "MOST_THRESHOLD", "Cloakroom"]
 
 T = TypeVar("T")
+
+_Putting: TypeAlias = Callable[[Callable[[], Awaitable[str]]], Awaitable[str]]
 
 DEFAULT_THRESHOLD = 50 * 1024
 MOST_THRESHOLD = 1024 * 1024
@@ -64,7 +81,7 @@ class Cloakroom:
         self.meters = meters or Meters()
         self._known = KnownKeys()
         self._blobs: SizedCache[bytes] = SizedCache(cache_bytes)
-        self.parsed: SizedCache[tuple[int, Any]] = SizedCache(cache_bytes // _PARSED_SHARE)
+        self.parsed: SizedCache[tuple[Any]] = SizedCache(cache_bytes // _PARSED_SHARE)
         self._coming: dict[tuple[str, int], asyncio.Task[bytes]] = {}
 
     # -- in ------------------------------------------------------------------------------------
@@ -73,15 +90,14 @@ class Cloakroom:
         self, data: bytes, *, workflow_id: str, metadata: Mapping[str, str] = JSON_METADATA
     ) -> Claim:
         """Keep the bytes of a payload that has this metadata; once it returns, they are safe."""
+        if len(data) > MOST_IN_MEMORY:
+            raise BlobTooLarge(_too_large(len(data)))
         under = folder_of(self.namespace, workflow_id)
-        digest = await _in_thread_if_large(data, lambda: hashlib.sha256(data).digest())
+        digest = await _in_thread_if(len(data), lambda: hashlib.sha256(data).digest())
         key = self._known.get(under, digest)
         if key is None:
-            blob = await _in_thread_if_large(
-                data, lambda: wrap(data, context=under, keys=self.keys)
-            )
-            with self.meters.timed("put"):
-                key = await self.store.put(blob, under=under)
+            blob = await _in_thread_if(len(data), lambda: wrap(data, context=under, keys=self.keys))
+            key = await self._put(blob, under)
             self.meters.stored(len(data), len(blob))
             self._known.add(under, digest, key)
         self._blobs.add(key, data, len(data))
@@ -93,8 +109,12 @@ class Cloakroom:
         *,
         workflow_id: str,
         metadata: Mapping[str, str] = JSON_METADATA,
+        putting: _Putting = lambda put: put(),
     ) -> Claim:
-        """Keep what comes in pieces; it may be larger than memory and rests on disk meanwhile."""
+        """Keep what comes in pieces; it may be larger than memory and rests on disk meanwhile.
+
+        `putting` is given what moves it to the store in the end, to call it again if it likes.
+        """
         under = folder_of(self.namespace, workflow_id)
         size = 0
 
@@ -104,15 +124,22 @@ class Cloakroom:
                 size += len(piece)
                 yield piece
 
-        with tempfile.NamedTemporaryFile(prefix="flowrunner-") as spool:
+        with ExitStack() as stack:
+            with _told():
+                spool = stack.enter_context(tempfile.NamedTemporaryFile(prefix="claimcheck-"))
             async for part in wrap_stream(counted(), context=under, keys=self.keys):
-                await asyncio.to_thread(spool.write, part)
-            await asyncio.to_thread(spool.flush)
+                with _told():
+                    await asyncio.to_thread(spool.write, part)
+            with _told():
+                await asyncio.to_thread(spool.flush)
             stored = spool.tell()
-            with self.meters.timed("put"):
-                key = await self.store.put(Path(spool.name), under=under)
+            key = await putting(lambda: self._put(Path(spool.name), under))
         self.meters.stored(size, stored)
         return Claim(key=key, size=size, metadata=metadata)
+
+    async def _put(self, blob: bytes | Path, under: str) -> str:
+        with self.meters.failures("put"), self.meters.timed("put"):
+            return await self.store.put(blob, under=under)
 
     async def hold(self, claim: Claim, *, by: str) -> None:
         """Note that the workflow `by` needs the value as well as its owner."""
@@ -122,7 +149,7 @@ class Cloakroom:
         owner = claim.key.rpartition("/")[0]
         under = holder_folder(owner, by)
         if self._known.get(under, b"") is None:
-            self._known.add(under, b"", await self.store.put(b"", under=under))
+            self._known.add(under, b"", await self._put(b"", under))
 
     # -- out -----------------------------------------------------------------------------------
 
@@ -135,36 +162,38 @@ class Cloakroom:
         else:
             self.meters.cache_hit()
         if len(found) != claim.size:
-            raise ClaimInvalid(
-                f"the claim says {claim.size} bytes and the value has {len(found)}: it is forged "
-                "or damaged"
-            )
+            raise ClaimInvalid(_wrong(claim, len(found)))
         return found
 
-    async def stream(self, claim: Claim) -> AsyncIterator[bytes]:
+    async def stream(self, claim: Claim) -> AsyncGenerator[bytes, None]:
         """The bytes in pieces. Rely on nothing made of them before the end has come without an
         error: only then is it known that they are all, and the right ones."""
-        key = self._own(claim)
-        under = claim.key.rpartition("/")[0]
+        self._own(claim)
         found = self._blobs.get(claim.key)
         if found is not None:
             self.meters.cache_hit()
-            yield found
-            return
         size = 0
-        with self.meters.failures("get"):
-            async for piece in unwrap_stream(
-                self.store.read(claim.key), context=under, keys=self.keys
-            ):
+        async with aclosing(_cut(found) if found is not None else self._unwrapped(claim)) as pieces:
+            async for piece in pieces:
                 size += len(piece)
                 if size > claim.size:
                     break
                 yield piece
-        self.meters.fetched(size)
+        if found is None:
+            self.meters.fetched(size)
         if size != claim.size:
-            raise BlobDamaged(
-                f"blob {key.digest} has {size} bytes or more, its claim says {claim.size}"
-            )
+            raise ClaimInvalid(_wrong(claim, f"{size} or more" if size > claim.size else size))
+
+    async def _unwrapped(self, claim: Claim) -> AsyncGenerator[bytes, None]:
+        under = claim.key.rpartition("/")[0]
+        with self.meters.failures("get"), self._missing(claim):
+            stored = self.store.read(claim.key)
+            try:
+                async for piece in unwrap_stream(stored, context=under, keys=self.keys):
+                    yield piece
+            finally:
+                if isinstance(stored, AsyncGenerator):  # it may have a file open, or a connection
+                    await stored.aclose()
 
     def _own(self, claim: Claim) -> BlobKey:
         """Nothing is read for a claim of somebody else's namespace."""
@@ -191,19 +220,27 @@ class Cloakroom:
 
     async def _fetch(self, claim: Claim) -> bytes:
         if claim.size > MOST_IN_MEMORY:
-            raise BlobTooLarge(
-                f"the value has {claim.size:,} bytes and at most {MOST_IN_MEMORY:,} are taken "
-                "into memory: read it as a stream"
-            )
+            raise BlobTooLarge(_too_large(claim.size))
         under = claim.key.rpartition("/")[0]
-        with self.meters.timed("get"):
-            blob = await self.store.get(claim.key, limit=_wrapped_at_most(claim.size))
-        data = await _in_thread_if_large(
-            blob, lambda: unwrap(blob, context=under, keys=self.keys, limit=claim.size)
-        )
+        with self.meters.failures("get"), self._missing(claim):
+            with self.meters.timed("get"):
+                blob = await self.store.get(claim.key, limit=_wrapped_at_most(claim.size))
+            data = await _in_thread_if(
+                max(len(blob), claim.size),
+                lambda: unwrap(blob, context=under, keys=self.keys, limit=claim.size),
+            )
         self.meters.fetched(len(data))
         self._blobs.add(claim.key, data, len(data))
         return data
+
+    @contextmanager
+    def _missing(self, claim: Claim) -> Iterator[None]:
+        """What turns out not to be there is put again, the next time."""
+        try:
+            yield
+        except BlobMissing:
+            self._known.forget(claim.key)
+            raise
 
 
 def _wrapped_at_most(size: int) -> int:
@@ -211,5 +248,34 @@ def _wrapped_at_most(size: int) -> int:
     return size + size // 64 + 64 * 1024
 
 
-async def _in_thread_if_large(data: bytes, work: Callable[[], T]) -> T:
-    return work() if len(data) <= _SMALL else await asyncio.to_thread(work)
+def _too_large(size: int) -> str:
+    return (
+        f"the value has {size:,} bytes and at most {MOST_IN_MEMORY:,} are taken into memory: "
+        "use a stream"
+    )
+
+
+def _wrong(claim: Claim, size: object) -> str:
+    return f"the claim says {claim.size} bytes and the value has {size}: it is forged or damaged"
+
+
+async def _cut(data: bytes) -> AsyncGenerator[bytes, None]:
+    for start in range(0, max(len(data), 1), CHUNK):
+        yield data[start : start + CHUNK]
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """A file of ours that cannot be written is told of as a store that cannot be."""
+    try:
+        yield
+    except OSError as error:
+        kind = StoreFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreUnavailable
+        raise kind(f"no temporary file can be written in {tempfile.gettempdir()}: {error}") from (
+            error
+        )
+
+
+async def _in_thread_if(size: int, work: Callable[[], T]) -> T:
+    """In a thread if it is for so many bytes that others would have to wait."""
+    return work() if size <= _SMALL else await asyncio.to_thread(work)
