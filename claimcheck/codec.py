@@ -6,8 +6,7 @@ given what their claims stand for by the interceptor.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import Literal, Self
 
 from temporalio.api.common.v1 import Payload
@@ -19,12 +18,10 @@ from temporalio.converter import (
     WorkflowSerializationContext,
 )
 
-from claimcheck.claim import Claim
+from claimcheck.claim import MOST_METADATA, Claim
 from claimcheck.cloakroom import Cloakroom
 from claimcheck.errors import ClaimInvalid, SealBroken
-from claimcheck.sealing import seal, unseal
 from claimcheck.payloads import (
-    CLAIMS,
     HELD_BY,
     HINT,
     INLINE,
@@ -34,11 +31,11 @@ from claimcheck.payloads import (
     flawed_payload,
     json_of,
     metadata_of,
-    payload_of,
     reference_payload,
-    write_json,
+    says_claims,
 )
-from claimcheck.values import all_or_none, load, load_all
+from claimcheck.sealing import seal, unseal
+from claimcheck.values import Loading, all_or_none, hold_all
 
 __all__ = ["ENCRYPTED", "ClaimCodec", "Role"]
 
@@ -60,7 +57,8 @@ class ClaimCodec(PayloadCodec, WithSerializationContext):
 
     def with_context(self, context: SerializationContext) -> Self:
         if not isinstance(context, WorkflowSerializationContext | ActivitySerializationContext):
-            return self
+            # Of an operation of Nexus, say, which may be handled where nobody has our store.
+            return type(self)(self.cloakroom, role=self.role)
         if context.namespace != self.cloakroom.namespace:
             raise ClaimInvalid(
                 f"this claim check is for namespace {self.cloakroom.namespace!r}, not for "
@@ -87,7 +85,8 @@ class ClaimCodec(PayloadCodec, WithSerializationContext):
             )
             payload = reference_payload(claim)
             claims = [*claims, claim]
-        await self._note_holders(claims, holder)
+        holders = [each for each in (self._workflow_id, holder) if each is not None]
+        await hold_all(self.cloakroom, claims, by=holders)
         return self._sealed(payload)
 
     def _too_large(self, payload: Payload) -> bool:
@@ -96,25 +95,19 @@ class ClaimCodec(PayloadCodec, WithSerializationContext):
             and self._workflow_id is not None
             and payload.metadata.get(HINT) != INLINE
             and payload.metadata.get("encoding") not in (REFERENCE.encode(), ENCRYPTED.encode())
+            and len(payload.metadata) <= MOST_METADATA
         )
 
     @staticmethod
     def _claims_of(payload: Payload) -> list[Claim]:
         if payload.metadata.get("encoding") == REFERENCE.encode():
             return [claim_of(payload)]
-        if CLAIMS in payload.metadata:
+        if not says_claims(payload):
+            return []
+        try:
             return [claim for _, claim in claims_in(json_of(payload))]
-        return []
-
-    async def _note_holders(self, claims: Iterable[Claim], holder: str | None) -> None:
-        """What a payload claims is needed by the workflow it belongs to, and by `holder`."""
-        holders = [each for each in (self._workflow_id, holder) if each is not None]
-        good = {claim.key: claim for claim in claims if claim.flaw is None}
-        await all_or_none(self._hold(claim, by=each) for claim in good.values() for each in holders)
-
-    async def _hold(self, claim: Claim, *, by: str) -> None:
-        with suppress(ClaimInvalid):  # of a forged one, whoever redeems it is told
-            await self.cloakroom.hold(claim, by=by)
+        except (ValueError, RecursionError):  # handed on as it came, from whoever has written it
+            return []
 
     def _sealed(self, payload: Payload) -> Payload:
         keys = self.cloakroom.keys
@@ -129,7 +122,8 @@ class ClaimCodec(PayloadCodec, WithSerializationContext):
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         if self.role == "client":
-            return await all_or_none(self.resolved(self.unsealed(each)) for each in payloads)
+            loading = Loading(self.cloakroom)
+            return await all_or_none(loading.payload(self.unsealed(each)) for each in payloads)
         return [self._handed_on(payload) for payload in payloads]
 
     def unsealed(self, payload: Payload) -> Payload:
@@ -146,19 +140,3 @@ class ClaimCodec(PayloadCodec, WithSerializationContext):
             return self.unsealed(payload)
         except SealBroken as error:
             return flawed_payload(str(error))
-
-    async def resolved(self, payload: Payload) -> Payload:
-        """With everything it claims in its place."""
-        if payload.metadata.get("encoding") == REFERENCE.encode():
-            claim = claim_of(payload)
-            if not claim.at:
-                whole = payload_of(await self.cloakroom.redeem(claim), claim.metadata)
-                return await self.resolved(whole)
-            return _json_payload(await load(self.cloakroom, claim))
-        if CLAIMS in payload.metadata:
-            return _json_payload((await load_all(self.cloakroom, [json_of(payload)]))[0])
-        return payload
-
-
-def _json_payload(value: object) -> Payload:
-    return Payload(metadata={"encoding": b"json/plain"}, data=write_json(value)[0])
