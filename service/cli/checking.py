@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -180,11 +181,20 @@ def _named(flow: str) -> str:
         if (folder / f"{flow}{suffix}").is_file():
             return str(folder / f"{flow}{suffix}")
     names = [path.stem for path in _yaml_in(folder)] if folder.is_dir() else []
-    near = get_close_matches(flow, names, n=1)
+    near = _files_called(flow) or get_close_matches(flow, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
+    missing = "no flow of that name in" if folder.is_dir() else "no folder"
     raise InputWrong(
-        f"there is no file {flow!r}, and no flow of that name in {str(folder)!r} (FLOWS_DIR){hint}"
+        f"there is no file {flow!r}, and {missing} {str(folder)!r} (FLOWS_DIR){hint}\n"
+        "Give a file, or set FLOWS_DIR to the folder of your flows."
     )
+
+
+def _files_called(flow: str) -> list[str]:
+    """Files of that name here, and in the folders here."""
+    here = [f"{flow}{suffix}" for suffix in _SUFFIXES if Path(f"{flow}{suffix}").is_file()]
+    below = sorted(Path().glob(f"*/{glob.escape(Path(flow).name)}.y*ml"))
+    return here + [str(path) for path in below if path.suffix in _SUFFIXES]
 
 
 def _near(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -61,7 +62,7 @@ def tree(view: RunView, title: str, now: datetime) -> Tree:
     head.append(f"  {title}", "dim")
     root = Tree(head, guide_style="dim")
     branches: dict[str, Tree] = {}
-    waits = {wait.path: wait for wait in view.waiting}
+    waits = _waits(view, title)
     for node in view.nodes:
         parent = branches.get(_parent(node.path), root)
         mark, style = _MARKS.get(node.state, ("?", ""))
@@ -69,10 +70,10 @@ def tree(view: RunView, title: str, now: datetime) -> Tree:
         if facts := "  ".join(_facts(node, waits.get(node.path), now)):
             line.append(f"  {visible(facts)}", "red" if node.state == "failure" else "dim")
         branches[_bare(node.path)] = parent.add(line)
-    for wait in view.waiting:
-        if wait.path not in {node.path for node in view.nodes}:
-            words = f" {wait.path}  {visible(_waits_for(wait))}"
-            root.add(Text.assemble(("…", "cyan"), words))
+    shown = {node.path for node in view.nodes}
+    for path, words in waits.items():
+        if path not in shown:
+            root.add(Text.assemble(("…", "cyan"), f" {path}  {visible(words)}"))
     if view.truncated:
         root.add(Text(f"and {view.truncated} more", "dim"))
     return root
@@ -92,9 +93,9 @@ def fitting(view: RunView, rows: int) -> RunView:
     return replace(view, nodes=nodes, truncated=view.truncated + len(left_out))
 
 
-def view_lines(view: RunView, now: datetime) -> list[str]:
+def view_lines(view: RunView, workflow_id: str, now: datetime) -> list[str]:
     """The same as lines of plain text."""
-    waits = {wait.path: wait for wait in view.waiting}
+    waits = _waits(view, workflow_id)
     lines = []
     for node in view.nodes:
         mark = _MARKS.get(node.state, ("?", ""))[0]
@@ -102,9 +103,7 @@ def view_lines(view: RunView, now: datetime) -> list[str]:
         depth = "  " * node.path.count("/")
         lines.append(f"{depth}{mark} {node.path}  {node.state}  {facts}".rstrip())
     shown = {node.path for node in view.nodes}
-    lines += [
-        f"… {wait.path}  {_waits_for(wait)}" for wait in view.waiting if wait.path not in shown
-    ]
+    lines += [f"… {path}  {words}" for path, words in waits.items() if path not in shown]
     if view.truncated:
         lines.append(f"and {view.truncated} more")
     return lines
@@ -113,10 +112,11 @@ def view_lines(view: RunView, now: datetime) -> list[str]:
 class ChangeLines:
     """Says of each view only what is new since the last one."""
 
-    def __init__(self, started: datetime) -> None:
+    def __init__(self, workflow_id: str, started: datetime) -> None:
+        self._workflow_id = workflow_id
         self._started = started
         self._nodes: dict[str, tuple[object, ...]] = {}
-        self._waits: dict[str, WaitView] = {}
+        self._waits: dict[str, str] = {}
         self._paused = False
 
     def read(self, view: RunView, now: datetime) -> Iterator[str]:
@@ -135,16 +135,17 @@ class ChangeLines:
             fresh = node.state == "retrying"
             moment = now if fresh else node.ended or node.started or now
             yield line(moment, node.path, node.state, *_facts(node, None, now))
-        for wait in view.waiting:
-            if self._waits.get(wait.path) != wait:
-                yield line(now, wait.path, _waits_for(wait))
-        self._waits = {wait.path: wait for wait in view.waiting}
+        waits = _waits(view, self._workflow_id)
+        for path, words in waits.items():
+            if self._waits.get(path) != words:
+                yield line(now, path, words)
+        self._waits = waits
         if view.paused != self._paused:
             self._paused = view.paused
             yield line(now, "paused" if view.paused else "resumed")
 
 
-def _facts(node: NodeView, wait: WaitView | None, now: datetime) -> Iterator[str]:
+def _facts(node: NodeView, waits_for: str | None, now: datetime) -> Iterator[str]:
     if node.title and node.title != node.path:
         yield node.title
     if node.type:
@@ -159,12 +160,21 @@ def _facts(node: NodeView, wait: WaitView | None, now: datetime) -> Iterator[str
         yield node.action
     if node.started:
         yield seconds(((node.ended or now) - node.started).total_seconds())
-    if wait is not None:
-        yield _waits_for(wait)
+    if waits_for is not None:
+        yield waits_for
     if node.next_at and node.next_at > now:
         yield f"next attempt in {seconds((node.next_at - now).total_seconds())}"
     if node.error:
         yield node.error
+
+
+def _waits(view: RunView, workflow_id: str) -> dict[str, str]:
+    """What each of the nodes that wait waits for, and how to decide where that is asked."""
+    approvals = sum(wait.kind == "approval" for wait in view.waiting)
+    return {
+        wait.path: _waits_for(wait) + _how_to_decide(wait, workflow_id, alone=approvals == 1)
+        for wait in view.waiting
+    }
 
 
 def _waits_for(wait: WaitView) -> str:
@@ -176,6 +186,18 @@ def _waits_for(wait: WaitView) -> str:
     title = f": {wait.title}" if wait.title and wait.title != wait.path else ""
     until = f", until {wait.until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if wait.until else ""
     return f"{what}{title}{until}"
+
+
+def _how_to_decide(wait: WaitView, workflow_id: str, *, alone: bool) -> str:
+    """The command for it; nothing for what is no approval."""
+    if wait.kind != "approval":
+        return ""
+    words = ["flowrunner", "approve", shlex.quote(workflow_id)]
+    if not alone:
+        words.append(shlex.quote(wait.path))
+    if wait.actions and "approved" not in wait.actions:
+        words += ["--action", shlex.quote(wait.actions[0])]
+    return f"  → {' '.join(words)}"
 
 
 def _end(view: RunView, now: datetime) -> datetime:

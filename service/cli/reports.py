@@ -60,7 +60,7 @@ async def report_status(workflow_id: str, *, json: bool) -> None:
         console.print(tree(view, workflow_id, now))
     else:
         print_text(f"{workflow_id}  {view.flow}  {view.status}".rstrip())
-        for line in view_lines(view, now):
+        for line in view_lines(view, workflow_id, now):
             print_text(line)
 
 

@@ -80,10 +80,10 @@ def _screen(workflow_id: str, *, json: bool) -> Iterator[Callable[[Snapshot], No
     """A live tree on a terminal, lines elsewhere; with `--json` nothing but trouble."""
     console = stderr()
     if json:
-        yield _Lines()
+        yield _Lines(workflow_id)
     elif not console.is_terminal:
         note(f"following {workflow_id}; Ctrl-C stops following, not the run")
-        yield _Lines()
+        yield _Lines(workflow_id)
     else:
         with _live(console, workflow_id) as show:
             yield show
@@ -94,8 +94,8 @@ _OTHER_ROWS = 4
 
 
 class _Lines:
-    def __init__(self) -> None:
-        self._changes = ChangeLines(datetime.now(UTC))
+    def __init__(self, workflow_id: str) -> None:
+        self._changes = ChangeLines(workflow_id, datetime.now(UTC))
         self._trouble: str | None = None
 
     def __call__(self, snapshot: Snapshot) -> None:

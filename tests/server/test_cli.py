@@ -398,7 +398,7 @@ def test_a_run_is_watched_and_steered_to_its_end(product: Product) -> None:
     assert done.returncode == 0
     _until_waiting(product, "cli-ask", "decide")
     assert (
-        "waits for a decision (approved or rejected): Ship it?"
+        "waits for a decision (approved or rejected): Ship it?  → flowrunner approve cli-ask\n"
         in product.cli("status", "cli-ask").stdout
     )
     accepted = product.cli_json(

@@ -42,7 +42,7 @@ def _view(*nodes: dict[str, Any], **more: Any) -> RunView:
 
 
 def _drawn(view: RunView, after: float = 5.0) -> list[str]:
-    console = Console(file=io.StringIO(), width=120, color_system=None)
+    console = Console(file=io.StringIO(), width=200, color_system=None)
     console.print(tree(view, "hire-1", START + timedelta(seconds=after)))
     assert isinstance(console.file, io.StringIO)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
@@ -89,7 +89,7 @@ def test_the_tree_shows_how_each_node_stands() -> None:
         "├── ✘ mail  log  attempt 4  1.0 s  HttpStatus: 503",
         "├── – note  log  1.0 s",
         "└── ● ask  approval  4.0 s  waits for a decision (approved or rejected): Hire Ada?, until "
-        "2026-11-21 11:00:00 UTC",
+        "2026-11-21 11:00:00 UTC  → flowrunner approve hire-1",
     ]
 
 
@@ -142,17 +142,28 @@ def test_plain_lines_say_the_same_as_the_tree() -> None:
         waiting=[APPROVAL],
         truncated=2,
     )
-    assert view_lines(view, START + timedelta(seconds=5)) == [
+    assert view_lines(view, "hire-1", START + timedelta(seconds=5)) == [
         "● each  running  block  4.0 s",
         "  ✔ each/inner  success  log  1.0 s",
         "● ask  running  approval  4.0 s  waits for a decision (approved or rejected): Hire Ada?, "
-        "until 2026-11-21 11:00:00 UTC",
+        "until 2026-11-21 11:00:00 UTC  → flowrunner approve hire-1",
         "and 2 more",
     ]
 
 
+def test_the_command_for_a_decision_names_what_has_to_be_named() -> None:
+    other = {**APPROVAL, "path": "each.0/ask", "actions": ["yes", "no"], "until": None}
+    event = {"path": "paid", "kind": "event", "name": "payment"}
+    view = _view(waiting=[APPROVAL, other, event])
+    assert [line.partition("  → ")[2] for line in view_lines(view, "Ada's", START)] == [
+        """flowrunner approve 'Ada'"'"'s' ask""",
+        """flowrunner approve 'Ada'"'"'s' each.0/ask --action yes""",
+        "",
+    ]
+
+
 def test_change_lines_tell_each_change_once_and_when_it_happened() -> None:
-    lines = ChangeLines(START)
+    lines = ChangeLines("hire-1", START)
     moment = START + timedelta(seconds=4)
     first = _view(_node("a", "running"))
     assert list(lines.read(first, moment)) == ["    1.0 s  a  running  log  3.0 s"]
@@ -162,13 +173,13 @@ def test_change_lines_tell_each_change_once_and_when_it_happened() -> None:
         "    2.0 s  a  success  log  1.0 s",
         "    1.0 s  ask  running  log  3.0 s",
         "    4.0 s  ask  waits for a decision (approved or rejected): Hire Ada?, until "
-        "2026-11-21 11:00:00 UTC",
+        "2026-11-21 11:00:00 UTC  → flowrunner approve hire-1",
     ]
     assert list(lines.read(second, moment)) == []
 
 
 def test_change_lines_tell_pause_and_resume() -> None:
-    lines = ChangeLines(START)
+    lines = ChangeLines("hire-1", START)
     moment = START + timedelta(seconds=3)
     assert list(lines.read(_view(paused=True), moment)) == ["    3.0 s  paused"]
     assert list(lines.read(_view(), moment)) == ["    3.0 s  resumed"]
@@ -205,7 +216,7 @@ def test_an_answer_of_a_newer_version_is_read_as_far_as_it_is_known() -> None:
 
 def test_a_run_that_only_starts_has_nothing_to_show() -> None:
     view = read_view({"status": "starting", "nodes": [], "waiting": [], "paused": False})
-    assert view_lines(view, START) == []
+    assert view_lines(view, "hire-1", START) == []
 
 
 def test_where_there_is_no_room_the_nodes_that_are_done_give_way() -> None:
