@@ -195,22 +195,15 @@ class World:
         raise AssertionError(operation)
 
     def _evaluate(self, evaluate: Evaluate) -> Json:
-        async def stow(value: Json) -> Json:
-            return self.put(value)  # type: ignore[no-any-return]
-
-        async def keep(value: Json) -> Json:
-            return Claim(value)  # type: ignore[return-value]
-
         request = {
             "source": evaluate.source,
             "want": evaluate.want,
             "loose": evaluate.loose,
+            "deferred": evaluate.deferred,
             "scope": evaluate.scope,
         }
         try:
-            answer = _awaited(
-                Evaluator(stow, keep).evaluate(json.loads(json.dumps(loaded(request))))
-            )
+            answer = _awaited(Evaluator(_Values(self.put)).evaluate(from_text(to_text(request))))
         except ApplicationError as error:
             raise Fail(error.type or "", error.message) from error
         return answer.value  # type: ignore[no-any-return]
@@ -317,3 +310,22 @@ def _awaited(coroutine: Coroutine[Any, Any, T]) -> T:
     except StopIteration as ended:
         return ended.value  # type: ignore[no-any-return]
     raise AssertionError("it waits for something")
+
+
+@dataclass(frozen=True)
+class _Values:
+    """What the worker of this world does with values."""
+
+    put: Putter
+
+    async def opened(self, value: Any) -> Any:
+        return value
+
+    async def loaded(self, value: Any) -> Any:
+        return loaded(value)
+
+    async def stowed(self, value: Json) -> Any:
+        return self.put(value)
+
+    async def kept(self, value: Json) -> Any:
+        return Claim(loaded(value))

@@ -235,6 +235,7 @@ def _evaluate(evaluate: Evaluate) -> asyncio.Task[Any]:
         "source": evaluate.source,
         "want": evaluate.want,
         "loose": None if evaluate.loose is None else list(evaluate.loose),
+        "deferred": None if evaluate.deferred is None else list(evaluate.deferred),
         "scope": evaluate.scope,
     }
     return workflow.start_local_activity(

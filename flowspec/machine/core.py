@@ -98,15 +98,7 @@ class Core(Asking):
         try:
             value = wanted(cast(Json, source.evaluate(scope)), want, loose)
         except NeedsWorker:
-            operation = Evaluate(
-                id=id,
-                node=id,
-                source=raw,
-                want=want,
-                loose=loose,
-                scope=cast(JsonObject, scope_for(source.references, scope)),
-            )
-            self.ask(operation, then, otherwise)
+            self.ask(_question(source, scope, id, raw, want, loose), then, otherwise)
             return id
         except ExpressionError as error:
             self.state.todo.appendleft([*otherwise, make_error("ExpressionError", str(error))])
@@ -239,3 +231,29 @@ class Core(Asking):
         for path in list(self.state.records):
             if path == frame or path.startswith(inside):
                 del self.state.records[path]
+
+
+def _question(
+    source: Template | Expression,
+    scope: Mapping[str, Json],
+    id: str,
+    raw: Json,
+    want: Want,
+    loose: tuple[str, ...] | None,
+) -> Evaluate:
+    """What a worker is asked; of a template only what cannot be had here, so that it need not
+    read what is handed on whole."""
+    references, deferred = source.references, None
+    if isinstance(source, Template) and want in ("value", "members"):
+        partly, standing = source.evaluate_partially(scope, frozenset())
+        raw, deferred = cast(Json, partly), tuple(standing)
+        references = source.references_at(standing)
+    return Evaluate(
+        id=id,
+        node=id,
+        source=raw,
+        want=want,
+        loose=loose,
+        deferred=deferred,
+        scope=cast(JsonObject, scope_for(references, scope)),
+    )

@@ -57,6 +57,9 @@ class Evaluate:
     an object of whose members those named in `loose` (all if it is None) may be or hold something
     opaque; `items`: what `foreach` goes over, as a list of such values, or `{items, count}` with
     an opaque list; `digest`: the SHA-256, in hex, of the value as canonical JSON.
+
+    With `deferred`, `source` is a value in which only the texts at these JSON pointers are still
+    to be evaluated; what is opaque beside them need not be read for that.
     """
 
     id: str
@@ -64,6 +67,7 @@ class Evaluate:
     source: Json
     want: Want
     loose: tuple[str, ...] | None = None
+    deferred: tuple[str, ...] | None = None
     scope: JsonObject
 
 

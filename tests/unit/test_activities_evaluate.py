@@ -18,16 +18,27 @@ from flowspec.values import Json
 LARGE = 1_000
 
 
-async def _stow(value: Json) -> Json:
-    return {"stowed": len(canonical(value))} if len(canonical(value)) > LARGE else value
+class _Values:
+    async def opened(self, value: Any) -> Any:
+        return value
 
+    async def loaded(self, value: Any) -> Any:
+        """Claims stand here for what they hold."""
+        if isinstance(value, dict):
+            if value.keys() == {"claim"}:
+                return value["claim"]
+            return {key: await self.loaded(entry) for key, entry in value.items()}
+        return value
 
-async def _keep(value: Json) -> Json:
-    return {"kept": len(canonical(value))}
+    async def stowed(self, value: Json) -> Any:
+        return {"stowed": len(canonical(value))} if len(canonical(value)) > LARGE else value
+
+    async def kept(self, value: Json) -> Any:
+        return {"kept": len(canonical(value))}
 
 
 async def _perform(request: dict[str, Any]) -> Any:
-    answer = await ActivityEnvironment().run(Evaluator(_stow, _keep).evaluate, request)
+    answer = await ActivityEnvironment().run(Evaluator(_Values()).evaluate, request)
     assert isinstance(answer, Inline), "an answer that the interpreter reads must stay inline"
     return answer.value
 
@@ -78,11 +89,12 @@ async def test_items_that_are_put_away_are_counted() -> None:
 
 
 async def test_many_items_are_put_away_even_where_larger_values_travel() -> None:
-    async def leave(value: Json) -> Json:
-        return value
+    class Leaving(_Values):
+        async def stowed(self, value: Json) -> Any:
+            return value
 
     request = {"source": "${input.l}", "want": "items", "scope": {"input": {"l": ["x"] * 9_000}}}
-    answer = await ActivityEnvironment().run(Evaluator(leave, _keep).evaluate, request)
+    answer = await ActivityEnvironment().run(Evaluator(Leaving()).evaluate, request)
     assert answer.value == {"items": {"kept": 36_001}, "count": 9_000}
 
 
@@ -115,3 +127,17 @@ async def test_a_mistake_fails_for_good_and_says_what_is_wrong(
         await ask(source, want, input={"n": 1})
     assert (caught.value.type, caught.value.non_retryable) == ("ExpressionError", True)
     assert message in caught.value.message
+
+
+async def test_what_is_handed_on_beside_a_deferred_text_is_not_read() -> None:
+    request = {
+        "source": {"a": "${input.n + 1}", "b": "${not evaluated}", "c": {"claim": [1]}},
+        "want": "value",
+        "loose": None,
+        "deferred": ["/a"],
+        "scope": {"input": {"claim": {"n": 1}}},
+    }
+    handed = {"b": "${not evaluated}", "c": {"claim": [1]}}
+    assert await _perform(request) == {"a": 2, **handed}
+    strict = {**request, "want": "members", "loose": ["b"]}
+    assert await _perform(strict) == {"a": 2, "b": "${not evaluated}", "c": [1]}

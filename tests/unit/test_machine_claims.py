@@ -6,7 +6,7 @@ flow with values kept elsewhere, too.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -375,6 +375,24 @@ nodes:
     [tell] = machine.take()
     assert isinstance(tell, Call)
     assert tell.argument["params"] == {"message": 0, "data": Claim({"why": 1})}
+
+
+def test_a_worker_is_asked_only_for_what_cannot_be_had_here() -> None:
+    text = """\
+flow: partly
+input: {required: [data, large], properties: {data: {}, large: {}}}
+nodes: {a: {type: noop}}
+output: {n: "${input.data.n}", all: "${input.large}", two: "${1 + 1}"}
+"""
+    world = World(plans={"partly": plan_of(text)})
+    large = Claim("x")
+    machine = world.start("partly", {"data": Claim({"n": 1}), "large": large})  # type: ignore[dict-item]
+    machine.advance(0.0)
+    [asked] = machine.take()
+    assert isinstance(asked, Evaluate)
+    assert asked.deferred == ("/n",)
+    assert cast(Any, asked.source) == {"n": "${input.data.n}", "all": large, "two": 2}
+    assert cast(Any, asked.scope) == {"input": {"data": Claim({"n": 1})}}
 
 
 # -- while something is worked out -----------------------------------------------------------------
