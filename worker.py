@@ -142,7 +142,7 @@ async def build_worker(
         activities=[
             *(as_activity(implementation, services) for implementation in implementations()),
             resolver.resolve,
-            Evaluator(claims.stowed, claims.kept).evaluate,
+            Evaluator(claims).evaluate,
             Keeper(claims).keep,
             cache.get,
             cache.put,
