@@ -198,6 +198,20 @@ def test_without_the_key_it_is_said_which_one_is_missing(sealed_product: Product
     assert "the key 'mine', but there are no keys here" in done.stderr
 
 
+def test_a_run_whose_answers_cannot_be_read_is_followed_to_its_end(
+    sealed_product: Product,
+) -> None:
+    keyless = _with(sealed_product, CLAIM_CHECK_KEYS="")
+    following = keyless.start_cli("run", "waits_long", "--id", "values-blind")
+    words = "how the run stands is not to be seen: this was encrypted with the key 'mine'"
+    until(lambda: words in following.output(), what="a word about the key")
+    assert keyless.cli("signal", "values-blind", "ready").returncode == 0
+    until(lambda: following.exit_code is not None, what="the end")
+    assert following.exit_code == 2
+    assert "values-blind completed, but its output cannot be read" in following.output()
+    assert "Traceback" not in following.output()
+
+
 # -- outputs that cannot be had ------------------------------------------------------------------
 
 
