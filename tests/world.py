@@ -195,6 +195,8 @@ class World:
         raise AssertionError(operation)
 
     def _evaluate(self, evaluate: Evaluate) -> Json:
+        if evaluate.id in self._stopped:
+            raise Fail("Cancelled")
         request = {
             "source": evaluate.source,
             "want": evaluate.want,

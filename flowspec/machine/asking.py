@@ -93,6 +93,7 @@ class Asking:
             return
         until = self.now + min(2.0 ** min(waiter.starts - 1, 10), _LONGEST_PAUSE)
         waiter.resting = True
+        waiter.asked = _on_its_own(waiter.asked)
         waiter.starts += 1
         waiter.spent += _attempt(error) - 1
         ends = waiter.ends
@@ -128,6 +129,14 @@ class Asking:
 def _name(id: str, waiter: Waiter, suffix: str = "") -> str:
     """The id of an operation to the world: each time it is asked, another one."""
     return f"{id}~s{waiter.starts}{suffix}" if waiter.starts > 1 else id
+
+
+def _on_its_own(asked: Call | Evaluate | None) -> Call | Evaluate | None:
+    """Parameters in which nothing was to be evaluated are a part of the plan."""
+    if not isinstance(asked, Call) or "params" not in asked.argument:
+        return asked
+    params = dict(cast(JsonObject, asked.argument["params"]))
+    return replace(asked, argument={**asked.argument, "params": params})
 
 
 def _attempt(error: JsonObject) -> int:

@@ -8,7 +8,7 @@ from flowspec.machine.state import NodeRun
 from flowspec.plan import ForeachPlan
 from flowspec.values import Json, JsonObject, Opaque
 
-__all__ = ["batched", "item_at", "number_of", "section"]
+__all__ = ["batched", "drop_items", "number_of", "section", "take_item"]
 
 
 def batched(items: list[Json], size: int | None) -> list[Json]:
@@ -25,10 +25,12 @@ def number_of(run: NodeRun, plan: ForeachPlan) -> int:
     return len(run.items or ())
 
 
-def item_at(run: NodeRun, plan: ForeachPlan, index: int) -> Json:
+def take_item(run: NodeRun, plan: ForeachPlan, index: int) -> Json:
+    """The item, which the run itself does not need any more."""
     if not isinstance(run.items, Opaque):
         assert run.items is not None
-        return run.items[index]
+        item, run.items[index] = run.items[index], None
+        return item
     if plan.batch is None:
         return cast(Json, run.items.part(index))
     return cast(Json, _part(run, plan, index, index + 1)[0])
@@ -44,6 +46,12 @@ def section(run: NodeRun, plan: ForeachPlan, start: int, stop: int) -> JsonObjec
         return {"items": cast(Json, items), "count": count}
     assert run.items is not None
     return {"items": run.items[start:stop]}
+
+
+def drop_items(run: NodeRun, start: int, stop: int) -> None:
+    """The run does not need these any more."""
+    if isinstance(run.items, list):
+        run.items[start:stop] = [None] * (stop - start)
 
 
 def _part(run: NodeRun, plan: ForeachPlan, start: int, stop: int) -> tuple[Opaque, int]:

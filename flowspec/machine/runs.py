@@ -7,7 +7,7 @@ from typing import cast
 
 from flowspec.machine.calls import title_of
 from flowspec.machine.core import Core
-from flowspec.machine.elements import batched, item_at, number_of
+from flowspec.machine.elements import batched, number_of, take_item
 from flowspec.machine.frames import node_path
 from flowspec.machine.operations import make_error
 from flowspec.machine.shards import Shards
@@ -185,7 +185,7 @@ class Runs:
         ):
             index = run.next
             run.next += 1
-            self._begin_item(run, index, item_at(run, foreach, index))
+            self._begin_item(run, index, take_item(run, foreach, index))
         if not run.active:
             self.settle(run)
 

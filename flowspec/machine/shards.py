@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from flowspec.expressions import scope_for
 from flowspec.machine.core import Core
-from flowspec.machine.elements import section
+from flowspec.machine.elements import drop_items, section
 from flowspec.machine.operations import Child
 from flowspec.machine.state import SHOWN_FAILURES, NodeRun
 from flowspec.plan import GraphPlan, NodePlan, Plan, dump_plan
@@ -118,6 +118,7 @@ class Shards:
         if isinstance(outputs, Opaque):
             outputs = [cast(Json, outputs.part(index)) for index in range(count)]
         run.outputs[run.next : run.next + count] = cast("list[Json]", outputs)
+        drop_items(run, run.next, run.next + count)
         run.next += count
         self._count_failures(run, answer.get("error"))
         self._core.record(run.frame, run.node, done=run.next)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias, cast
 
+from flowspec.expressions.pointers import steps_of
 from flowspec.machine.operations import Call, Evaluate, dump_operation, load_operation
 from flowspec.values import Json, JsonObject, Opaque
 
@@ -241,17 +242,33 @@ def _in_item(item: dict[str, Any]) -> _Slots:
 
 def _in_waiter(waiter: dict[str, Any]) -> _Slots:
     """What is asked again, and what the next steps were told."""
-    if waiter.get("asked") is None:
+    if not waiter.get("resting"):
         return
     asked = _fields(waiter["asked"])
-    argument = asked.get("argument", {})
-    if "params" in argument:
-        yield argument, "params"
+    argument = asked.get("argument", asked)
+    yield from _in_partial(argument.get("params", asked.get("source")), argument)
     yield from _in_result(argument.get("value"))
-    scope = asked.get("scope", argument.get("scope", {}))
+    scope = argument.get("scope", {})
     yield from ((scope, name) for name in scope)
     for step in (waiter["then"], waiter["otherwise"]):
         if step[0] == "item.set":
             yield from ((step[2], name) for name in step[2])
         elif step[0] == "item.stored":
             yield from _in_result(step[2])
+
+
+def _in_partial(value: Any, argument: dict[str, Any]) -> _Slots:
+    """Of a value that was evaluated in part, what stands beside the texts that were not."""
+    if "params" in argument or argument.get("deferred") is not None:
+        places = [steps_of(place) for place in argument.get("deferred", ())]
+        if all(places):
+            yield from _beside(places, value)
+
+
+def _beside(places: list[list[str]], value: Any) -> _Slots:
+    for key in value if isinstance(value, dict) else range(len(value)):
+        inside = [place[1:] for place in places if place[0] == str(key)]
+        if not inside:
+            yield value, key
+        elif all(inside):
+            yield from _beside(inside, value[key])
