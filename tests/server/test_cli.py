@@ -677,7 +677,8 @@ def test_dev_ends_with_the_server_and_says_why(dev: tuple[Product, Running]) -> 
 
 def test_a_second_dev_on_the_same_data_is_refused(dev: tuple[Product, Running]) -> None:
     product, process = dev
-    done = product.cli("dev", "--port", str(free_port()), "--headless", "--data-dir", "data")
+    flags = ["--port", str(free_port()), "--codec-port", str(free_port()), "--headless"]
+    done = product.cli("dev", *flags, "--data-dir", "data")
     assert done.returncode == 3
     assert f"in use by another `flowrunner dev` (process {process.pid})" in done.stderr
 
@@ -685,7 +686,8 @@ def test_a_second_dev_on_the_same_data_is_refused(dev: tuple[Product, Running]) 
 def test_a_second_dev_on_the_same_port_is_refused(dev: tuple[Product, Running]) -> None:
     product, _ = dev
     port = product.address.rpartition(":")[2]
-    done = product.cli("dev", "--port", port, "--headless", "--data-dir", "other")
+    flags = ["--port", port, "--codec-port", str(free_port()), "--headless"]
+    done = product.cli("dev", *flags, "--data-dir", "other")
     assert done.returncode == 3
     assert f"port {port} cannot be used: Address already in use" in done.stderr
 
