@@ -170,13 +170,19 @@ def _suggesting(folder: Path, events: int) -> Iterator[TemporalServer]:
         yield server
 
 
-@pytest.mark.parametrize("cached", ["1000", "0"])
-def test_nothing_is_lost_when_a_run_continues_as_new(tmp_path: Path, cached: str) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"FLOWRUNNER_MAX_CACHED_WORKFLOWS": "0"}, {"CLAIM_CHECK_THRESHOLD": "1"}],
+    ids=["cached", "uncached", "claimed"],
+)
+def test_nothing_is_lost_when_a_run_continues_as_new(
+    tmp_path: Path, settings: dict[str, str]
+) -> None:
     (tmp_path / "server").mkdir()
     with _suggesting(tmp_path / "server", 25) as server:
-        product = Product(address=server.address, folder=tmp_path / "product")
+        product = Product(address=server.address, folder=tmp_path / "product", settings=settings)
         product.write_flow("long", LONG)
-        product.start_worker(FLOWRUNNER_MAX_CACHED_WORKFLOWS=cached)
+        product.start_worker()
         arguments = ("run", "long", "--id", "long-1", "--set", "rounds=30", "--json")
         try:
             with ThreadPoolExecutor(1) as pool:
@@ -193,6 +199,42 @@ def test_nothing_is_lost_when_a_run_continues_as_new(tmp_path: Path, cached: str
     assert "each#30.2" in logged
     assert "each#1.2" in logged or "each.2" in logged
     assert result["output"] == {"total": 90, "said": "again", "decided": "ann", "late": "kept"}
+
+
+GROWING = """\
+flow: growing
+input: {required: [text], properties: {text: {type: string}}}
+vars: {kept: []}
+nodes:
+  begin: {type: noop, next: hold}
+  hold: {type: event, next: keep}
+  keep:
+    type: set
+    params: {kept: "${vars.kept + [nodes.hold.output]}"}
+    next: [{to: hold, when: iteration < 60}, {to: end, otherwise: true}]
+  end: {type: noop}
+output: ["${len(vars.kept)}", "${len(vars.kept[59])}"]
+"""
+
+
+async def test_a_state_too_large_for_temporal_is_carried_on_all_the_same(tmp_path: Path) -> None:
+    """Sixty signals of 40 KB each stay inline as they come, and are 2.4 MB together."""
+    (tmp_path / "server").mkdir()
+    with _suggesting(tmp_path / "server", 60) as server:
+        product = Product(address=server.address, folder=tmp_path / "product")
+        product.write_flow("growing", GROWING)
+        product.start_worker()
+        try:
+            client = await product.client()
+            handle = await client.start_workflow(
+                "growing", {"text": ""}, id="long-1", task_queue=product.task_queue
+            )
+            for _ in range(60):
+                await handle.signal("hold", "x" * 40_000)
+            assert await handle.result() == [60, 40_000]
+            assert _segments(product) > 2
+        finally:
+            product.stop()
 
 
 def _segments(product: Product) -> int:
