@@ -32,7 +32,8 @@ class Block:
 def pages() -> list[Path]:
     """Every page of the documentation, the README first."""
     top = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
-    return [*top, ROOT / "examples" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    inside = [ROOT / folder / "README.md" for folder in ("examples", "claimcheck")]
+    return [*top, *inside, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(*languages: str) -> Iterator[Block]:
