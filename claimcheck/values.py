@@ -212,8 +212,7 @@ class Loading:
             claim = claim_of(payload)
             if claim.at:
                 return _json_payload(await self.filled(claim))
-            self._given.take(claim.size)
-            return await self.payload(payload_of(await self._bytes(claim), claim.metadata))
+            return await self.payload(payload_of(await self.whole(claim), claim.metadata))
         if says_claims(payload):
             try:
                 value = json_of(payload)
@@ -221,6 +220,11 @@ class Loading:
                 raise ClaimInvalid(f"a payload with claims is no JSON: {error}") from None
             return _json_payload(await self.filled(value))
         return payload
+
+    async def whole(self, claim: Claim) -> bytes:
+        """The bytes of the whole value."""
+        self._given.take(claim.size)
+        return await self._bytes(claim)
 
     async def filled(self, value: Any) -> Any:
         """The JSON value with everything it claims in its place; nothing of it is shared."""
@@ -242,18 +246,17 @@ class Loading:
         if claim.at:
             part = await self._part(claim)
         else:
-            self._given.take(claim.size)
-            part = _value(await self._bytes(claim), claim)
+            part = _value(await self.whole(claim), claim)
         return await self._filled(part, depth + 1) if CLAIMS in claim.metadata else part
 
     async def _part(self, claim: Claim) -> Any:
         """A copy, for the whole is kept for others, and whoever gets a value may change it."""
-        part = part_of(await self._whole(claim), claim.at)
-        data, claims = write_json(part)
+        part = part_of(await self._parsed(claim), claim.at)
+        data, claims = _written(part)
         self._given.take(len(data))
         return part if claims else read_json(data)
 
-    async def _whole(self, claim: Claim) -> Any:
+    async def _parsed(self, claim: Claim) -> Any:
         """The value a claim is for a part of; it is parsed once for all of its parts."""
         whole = (claim.key, claim.size, tuple(sorted(claim.metadata.items())))
         if whole not in self._wholes:
@@ -336,5 +339,13 @@ def _value(data: bytes, claim: Claim, claim_type: type[Claim] = Claim) -> Any:
     return None if encoding == "binary/null" else base64.b64encode(data).decode()
 
 
-def _json_payload(value: object) -> Payload:
-    return Payload(metadata={"encoding": b"json/plain"}, data=write_json(value)[0])
+def _json_payload(value: Any) -> Payload:
+    return Payload(metadata={"encoding": b"json/plain"}, data=_written(value)[0])
+
+
+def _written(value: Any) -> tuple[bytes, int]:
+    """What was read as JSON, as JSON again."""
+    try:
+        return write_json(value)
+    except ValueError:
+        raise ClaimInvalid(_TOO_DEEP) from None

@@ -438,8 +438,9 @@ async def test_what_is_nested_too_deeply_to_look_for_claims_is_refused() -> None
         workflow_id="w",
         metadata={**JSON_METADATA, "claims": json.dumps(["/0" * 900])},
     )
-    with pytest.raises(ClaimCheckError):
-        await load(room, deep)
+    for use in (load(room, deep), load(room, deep.inside(0)), room.load([deep])):
+        with pytest.raises(ClaimCheckError):
+            await use
 
 
 async def test_flawed_claims_keep_their_own_flaws() -> None:

@@ -303,6 +303,11 @@ FORGED: dict[str, Payload] = {
     "claims in what is nested deeply": json_payload(
         "[" * 5000 + "]" * 5000, claims=b'["/0"]', **{HINT: INLINE}
     ),
+    "a claim so deep that nobody can look for it": json_payload(
+        "[" * 950 + CLAIM_TEXT + "]" * 950,
+        claims=json.dumps(["/0" * 950]).encode(),
+        **{HINT: INLINE},
+    ),
     "a claim deep within itself": json_payload(
         f'{{"a":{CLAIM_TEXT}}}', claims=b'["/a/metadata","/a/size","/a/key","/a"]'
     ),
