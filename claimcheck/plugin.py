@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
 from temporalio.client import Client, ClientConfig, WorkflowHistory
 from temporalio.client import Plugin as ClientPlugin
+from temporalio.common import MetricMeter
 from temporalio.converter import DataConverter
+from temporalio.runtime import Runtime
 from temporalio.service import ConnectConfig, ServiceClient
 from temporalio.worker import (
     Plugin,
@@ -16,7 +19,9 @@ from temporalio.worker import (
     Worker,
     WorkerConfig,
     WorkflowReplayResult,
+    WorkflowRunner,
 )
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from claimcheck.cloakroom import DEFAULT_CACHE, DEFAULT_THRESHOLD, Cloakroom
 from claimcheck.codec import ClaimCodec, Role
@@ -35,7 +40,8 @@ class ClaimCheckPlugin(ClientPlugin, Plugin):
 
     Clients get every value whole. In workflow code a large value is a `Claim`, which can be
     handed on; activities get the value itself, or the claim if their parameter is of that type.
-    It brings its own data converter. The store is yours to close.
+    The payload and failure converters of the client stay what they are; a codec, or the SDK's
+    external storage, it cannot have beside this. The store is yours to close.
     """
 
     def __init__(
@@ -52,7 +58,7 @@ class ClaimCheckPlugin(ClientPlugin, Plugin):
         self._cache_bytes = cache_bytes
         self._cloakrooms: dict[str, Cloakroom] = {}
 
-    def cloakroom(self, namespace: str, meters: Meters | None = None) -> Cloakroom:
+    def cloakroom(self, namespace: str) -> Cloakroom:
         """Where claims of this namespace are redeemed, for instance as a stream."""
         if namespace not in self._cloakrooms:
             self._cloakrooms[namespace] = Cloakroom(
@@ -61,16 +67,13 @@ class ClaimCheckPlugin(ClientPlugin, Plugin):
                 threshold=self._threshold,
                 keys=self._keys,
                 cache_bytes=self._cache_bytes,
-                meters=meters,
             )
         return self._cloakrooms[namespace]
 
-    def _converter(self, cloakroom: Cloakroom, role: Role) -> DataConverter:
-        return data_converter(ClaimCodec(cloakroom, role=role))
-
     def configure_client(self, config: ClientConfig) -> ClientConfig:
         cloakroom = self.cloakroom(config["namespace"])
-        config["data_converter"] = self._converter(cloakroom, "client")
+        cloakroom.meters = Meters(_meter(config["service_client"]))
+        config["data_converter"] = _converter(config["data_converter"], cloakroom, "client")
         return config
 
     async def connect_service_client(
@@ -84,20 +87,24 @@ class ClaimCheckPlugin(ClientPlugin, Plugin):
         """The worker gets a client of its own: with the one it was given it would fetch."""
         client = config["client"]
         cloakroom = self.cloakroom(client.namespace)
+        cloakroom.meters = Meters(_meter(client.service_client))
         own = client.config(active_config=True)
-        own["data_converter"] = self._converter(cloakroom, "worker")
+        own["data_converter"] = _converter(own["data_converter"], cloakroom, "worker")
         own["plugins"] = []
         config["client"] = Client(**own)
         config["interceptors"] = [*config.get("interceptors", ()), ClaimInterceptor(cloakroom)]
+        config["workflow_runner"] = _passing(config["workflow_runner"])
         return config
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
         await next(worker)
 
     def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
-        """A replay reads nothing and writes nothing."""
-        cloakroom = self.cloakroom(config.get("namespace", "default"))
-        config["data_converter"] = self._converter(cloakroom, "replay")
+        """A replay reads nothing and writes nothing. What is encrypted opens only with the
+        `namespace` that it was written in."""
+        cloakroom = self.cloakroom(config["namespace"])
+        config["data_converter"] = _converter(config["data_converter"], cloakroom, "replay")
+        config["workflow_runner"] = _passing(config["workflow_runner"])
         return config
 
     def run_replayer(
@@ -110,3 +117,29 @@ class ClaimCheckPlugin(ClientPlugin, Plugin):
         ],
     ) -> AbstractAsyncContextManager[AsyncIterator[WorkflowReplayResult]]:
         return next(replayer, histories)
+
+
+def _converter(given: DataConverter, cloakroom: Cloakroom, role: Role) -> DataConverter:
+    """As the one that is given, and with claims."""
+    codec = ClaimCodec(cloakroom, role=role)
+    if isinstance(given.payload_codec, ClaimCodec):  # of the client this plugin was given first
+        return dataclasses.replace(given, payload_codec=codec)
+    for other in (given.payload_codec, given.external_storage):
+        if other is not None:
+            raise ValueError(
+                f"the data converter has a {type(other).__name__}, which the claim check cannot "
+                "work beside: it stores, compresses and encrypts payloads itself"
+            )
+    return data_converter(codec, around=given)
+
+
+def _passing(runner: WorkflowRunner) -> WorkflowRunner:
+    """So that a claim is the same class inside the sandbox as outside."""
+    if not isinstance(runner, SandboxedWorkflowRunner):
+        return runner
+    passing = runner.restrictions.with_passthrough_modules("claimcheck")
+    return dataclasses.replace(runner, restrictions=passing)
+
+
+def _meter(service: ServiceClient) -> MetricMeter:
+    return (service.config.runtime or Runtime.default()).metric_meter
