@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from claimcheck.claim import Claim
     from claimcheck.cloakroom import Cloakroom
     from claimcheck.codec import ClaimCodec
+    from claimcheck.driver import ClaimCheckDriver
     from claimcheck.errors import (
         BlobDamaged,
         BlobMissing,
@@ -36,6 +37,7 @@ __all__ = [
     "BlobStore",
     "BlobTooLarge",
     "Claim",
+    "ClaimCheckDriver",
     "ClaimCheckError",
     "ClaimCheckPlugin",
     "ClaimCodec",
@@ -61,6 +63,7 @@ _HOMES = {
     "BlobStore": "stores",
     "BlobTooLarge": "errors",
     "Claim": "claim",
+    "ClaimCheckDriver": "driver",
     "ClaimCheckError": "errors",
     "ClaimCheckPlugin": "plugin",
     "ClaimCodec": "codec",
