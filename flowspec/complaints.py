@@ -12,6 +12,7 @@ from flowspec.edges import Arrow, Link
 from flowspec.jsonschemas import looked_up
 from flowspec.located import Source
 from flowspec.problems import Path, Problem
+from flowspec.schedules import Calendar, Every, Schedule
 from flowspec.wording import describe, did_you_mean, listed, nearest
 
 __all__ = ["told"]
@@ -43,6 +44,20 @@ _ELSEWHERE: Mapping[type[BaseModel], Mapping[str, str]] = {
     },
     Arrow: {"if": "when", "target": "to", "limits": "limit"},
     Link: {"if": "when", "target": "to", "source": "from"},
+    Schedule: {
+        **dict.fromkeys(("interval", "intervals"), "every"),
+        **dict.fromkeys(("tz", "time_zone", "timezone_name"), "timezone"),
+        **dict.fromkeys(("start", "start_at"), "from"),
+        **dict.fromkeys(("end", "end_at", "to"), "until"),
+        **dict.fromkeys(("catchup", "catchup_window", "catch_up_window"), "catch_up"),
+        **dict.fromkeys(("params", "args", "with"), "input"),
+        **dict.fromkeys(("at", "times", "cron_expression", "schedule"), "cron"),
+        **dict.fromkeys(("overlap_policy", "concurrency"), "overlap"),
+    },
+    Calendar: {
+        **dict.fromkeys(("day_of_month", "date"), "day"),
+        **dict.fromkeys(("day_of_week", "weekdays"), "weekday"),
+    },
 }
 """Words from other systems."""
 
@@ -151,7 +166,10 @@ _INSIDE: Mapping[str, type[BaseModel]] = {
     "cache": Cache,
     "next": Arrow,
     "edges": Link,
+    "every": Every,
+    "calendar": Calendar,
 }
+_NAMED: Mapping[str, type[BaseModel]] = {"nodes": Node, "schedules": Schedule}
 
 
 def _model_at(path: Path) -> type[BaseModel]:
@@ -159,9 +177,9 @@ def _model_at(path: Path) -> type[BaseModel]:
     model: type[BaseModel] = Flow
     steps = iter(path)
     for step in steps:
-        if step == "nodes":
+        if step in _NAMED:
             next(steps, None)
-            model = Node
+            model = _NAMED[str(step)]
         elif step in _INSIDE:
             model = _INSIDE[str(step)]
             if model in (Arrow, Link):

@@ -29,6 +29,7 @@ from flowspec.fields import (
     NodeId,
     PositiveDuration,
     QueueName,
+    ScheduleName,
     SecretNames,
     Text,
     Tolerance,
@@ -41,6 +42,7 @@ from flowspec.fields import (
     whole,
 )
 from flowspec.problems import Path
+from flowspec.schedules import Schedule
 from flowspec.values import Json, JsonObject
 
 __all__ = [
@@ -334,6 +336,9 @@ class Flow(_Shape):
     on_failure: Annotated[OnFailure, choice("cancel", "finish")] = Field(
         default="cancel",
         description="What happens to running nodes when one fails: cancel them, or let them finish",
+    )
+    schedules: Annotated[dict[ScheduleName, Schedule], _mapping] = Field(
+        default_factory=dict, description="When it starts by itself, by name; no part of a run"
     )
     _graph: Graph = PrivateAttr()
 

@@ -14,9 +14,19 @@ from flowspec.catalogue import Catalogue, NodeType
 from flowspec.document import Cache, Defaults, Flow, Foreach, Node, Repeat, Retry
 from flowspec.durations import DURATION_PATTERN
 from flowspec.edges import Arrow, Link
-from flowspec.fields import FLOW_NAME, IDENTIFIER, LABEL_NAME, NODE_ID, SECRET_NAME
+from flowspec.fields import (
+    FLOW_NAME,
+    IDENTIFIER,
+    LABEL_NAME,
+    NODE_ID,
+    SCHEDULE_NAME,
+    SECRET_NAME,
+)
 from flowspec.jsonschemas import embedded
 from flowspec.jsonschemas.validators import FORMATS
+from flowspec.moments import MOMENT_PATTERN
+from flowspec.recurrence import PARTS, Part
+from flowspec.schedules import OVERLAPS, Calendar, Every, Schedule
 from flowspec.values import Json, JsonObject
 
 __all__ = ["flow_json_schema"]
@@ -98,6 +108,7 @@ _FLOW: Mapping[str, JsonObject] = {
     "output": _ANY,
     "timeout": _ref("duration"),
     "on_failure": _ON_FAILURE,
+    "schedules": _keyed(SCHEDULE_NAME, _ref("schedule")),
 }
 _NODE: Mapping[str, JsonObject] = {
     "type": _TEXT,
@@ -160,6 +171,37 @@ _REPEAT: Mapping[str, JsonObject] = {
     "limit": _LIMIT,
 }
 _CACHE: Mapping[str, JsonObject] = {"key": _ANY, "ttl": _ref("duration")}
+_CRON: JsonObject = {**_TEXT, "examples": ["0 2 * * *", "*/15 9-17 * * mon-fri", "@daily"]}
+_MOMENT: JsonObject = {
+    **_TEXT,
+    "pattern": MOMENT_PATTERN,
+    "examples": ["2026-11-21", "2026-11-21T09:30", "2026-11-21T09:30:00Z"],
+}
+_SCHEDULE: Mapping[str, JsonObject] = {
+    "cron": _either(_CRON, _list(_CRON, minItems=1)),
+    "every": _either(_ref("duration"), _ref("every")),
+    "calendar": _either(_ref("calendar"), _list(_ref("calendar"), minItems=1)),
+    "timezone": {**_TEXT, "examples": ["Europe/Vienna", "UTC"]},
+    "jitter": _ref("duration"),
+    "from": _MOMENT,
+    "until": _MOMENT,
+    "overlap": {"enum": list[Json](OVERLAPS), "default": "skip"},
+    "catch_up": _ref("duration"),
+    "pause_on_failure": {"type": "boolean"},
+    "paused": {"type": "boolean"},
+    "input": {"type": "object"},
+    "note": _TEXT,
+}
+_EVERY: Mapping[str, JsonObject] = {"interval": _ref("duration"), "offset": _ref("duration")}
+
+
+def _range(part: Part) -> JsonObject:
+    highest = 7 if part.name == "weekday" else part.high
+    one = _either(_whole(part.low, highest), {**_TEXT, "pattern": "^[A-Za-z0-9*,/ -]+$"})
+    return _either(one, _list(one, minItems=1))
+
+
+_CALENDAR: Mapping[str, JsonObject] = {name: _range(part) for name, part in PARTS.items()}
 
 
 def _mapping(
@@ -209,6 +251,12 @@ def _definitions() -> JsonObject:
             "oneOf": [{"required": ["until"]}, {"required": ["while"]}],
         },
         "cache": _mapping(Cache, _CACHE, required=("ttl",)),
+        "schedule": {
+            **_mapping(Schedule, _SCHEDULE),
+            "anyOf": [_has("cron"), _has("every"), _has("calendar")],
+        },
+        "every": _mapping(Every, _EVERY, required=("interval",)),
+        "calendar": _mapping(Calendar, _CALENDAR),
         "inputSchema": {
             **_value_schema(),
             "description": "JSON Schema of what a run is started with; defaults are filled in",

@@ -20,6 +20,7 @@ __all__ = [
     "IDENTIFIER",
     "LABEL_NAME",
     "NODE_ID",
+    "SCHEDULE_NAME",
     "SECRET_NAME",
     "Attempts",
     "Condition",
@@ -38,6 +39,7 @@ __all__ = [
     "Outcomes",
     "PositiveDuration",
     "QueueName",
+    "ScheduleName",
     "SecretNames",
     "Text",
     "Tolerance",
@@ -52,16 +54,7 @@ __all__ = [
     "wrong_kind",
 ]
 
-CONTEXTS = (
-    "input",
-    "nodes",
-    "vars",
-    "index",
-    "iteration",
-    "run",
-    "error",
-    "secrets",
-)
+CONTEXTS = ("input", "nodes", "vars", "index", "iteration", "run", "error", "secrets")
 """What expressions can name already, so that no item may be called that."""
 
 _GLUED = re.compile(r"([A-Za-z_]\w*):(\S+)", re.ASCII)
@@ -71,6 +64,7 @@ NODE_ID = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
 FLOW_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,99}"
 SECRET_NAME = r"[A-Z][A-Z0-9_]{0,99}"
 IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
+SCHEDULE_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,63}"
 LABEL_NAME = r"[A-Za-z][A-Za-z0-9_.-]{0,63}"
 
 
@@ -139,6 +133,7 @@ _secret = _name(SECRET_NAME, "a secret's name", "a capital letter, then capitals
 _label = _name(LABEL_NAME, "a label", "a letter, then up to 63 letters, digits, _, . and -")
 _item_name = _name(IDENTIFIER, "an item's name", "a letter or _, then letters, digits and _")
 _flow_name = _name(FLOW_NAME, "a flow's name", "a letter, then up to 99 letters, digits, _ and -")
+_schedule = _name(SCHEDULE_NAME, "a schedule", "a letter, then up to 63 letters, digits, _ and -")
 _error_type = _name(r"\S{1,200}", "an error type", "one word")
 _queue = _name(r"[^\x00-\x20$]{1,200}", "a task queue", "one word, without templates")
 
@@ -377,6 +372,7 @@ FlowName: TypeAlias = Annotated[str, PlainValidator(_free_flow_name)]
 ItemName: TypeAlias = Annotated[str, PlainValidator(_free_item_name)]
 VariableName: TypeAlias = Annotated[str, PlainValidator(_variable)]
 LabelName: TypeAlias = Annotated[str, PlainValidator(_label)]
+ScheduleName: TypeAlias = Annotated[str, PlainValidator(_schedule)]
 Duration: TypeAlias = Annotated[float, PlainValidator(duration)]
 PositiveDuration: TypeAlias = Annotated[float, PlainValidator(_positive_duration)]
 Attempts: TypeAlias = Annotated[int | Literal["unlimited"], PlainValidator(_count_or_unlimited)]

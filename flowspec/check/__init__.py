@@ -15,6 +15,7 @@ from flowspec.check.notes import Notes
 from flowspec.check.outline import Outline, outline
 from flowspec.check.planning import plan_of
 from flowspec.check.readers import Readers
+from flowspec.check.schedules import check_schedules
 from flowspec.check.secrets import Secrets
 from flowspec.check.sites import sites
 from flowspec.model import Flow, parse_flow
@@ -60,6 +61,7 @@ def check(
     check_node_types(laid_out, catalogue, damage, notes, flow_names=flow_names)
     check_modifiers(laid_out, catalogue, notes)
     sound = not any(problem.path[:1] == ("input",) for problem in parsed.problems)
+    check_schedules(flow, damage, notes, input_is_sound=sound)
     _expressions(laid_out, catalogue, damage, notes, input_is_sound=sound)
     problems = in_order((*parsed.problems, *notes.problems))
     plan = None if has_errors(problems) else plan_of(laid_out, catalogue)

@@ -61,12 +61,19 @@ def salvage(parsed: ParsedFlow) -> tuple[Flow | None, Damage]:
     broken: list[Path] = [problem.path for problem in parsed.problems]
     for _ in range(_ROUNDS):
         for path in broken:
-            cuts.setdefault(_cut(data, path))
+            if not _went_with(cuts, data, path):
+                cuts.setdefault(_cut(data, path))
         try:
             return Flow.model_validate(data), Damage(cuts=tuple(cuts))
         except ValidationError as error:
             broken = _paths(error)
     return None, Damage(cuts=tuple(cuts))
+
+
+def _went_with(cuts: Iterable[Path], data: JsonObject, path: Path) -> bool:
+    """Whether what stood there is gone already, with something around it."""
+    around = any(len(cut) < len(path) and path[: len(cut)] == cut for cut in cuts)
+    return around and _existing(data, path) != path
 
 
 def _meant(problems: Iterable[Problem]) -> Iterator[Path]:

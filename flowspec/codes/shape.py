@@ -270,4 +270,74 @@ nodes:
 """,
         remedy="Correct the name, or describe it under `properties`.",
     ),
+    ErrorCode(
+        code="FR218",
+        title="Not a cron expression",
+        explanation=(
+            "Five fields, with blanks between them: minute, hour, day of the month, month, day of "
+            "the week. Each is `*`, a number, a range `1-5`, a step `*/15`, or several of these "
+            "with commas; months and weekdays have names, too. `@hourly`, `@daily`, `@weekly`, "
+            "`@monthly` and `@yearly` stand for the usual ones."
+        ),
+        example="""\
+flow: nightly
+nodes:
+  start: {type: noop}
+schedules:
+  night: {cron: "0 25 * * *"}
+""",
+        remedy=(
+            "Correct the field that the message names. Intervals go under `every`, the time zone "
+            "under `timezone`, seconds and years under `calendar`."
+        ),
+    ),
+    ErrorCode(
+        code="FR219",
+        title="Unknown time zone",
+        explanation=(
+            "Time zones are named as in the IANA database, such as `Europe/Vienna`, for the rules "
+            "of daylight saving belong to a place; `UTC` has none. Letter case counts."
+        ),
+        example="""\
+flow: nightly
+nodes:
+  start: {type: noop}
+schedules:
+  night: {cron: "0 2 * * *", timezone: Europe/Viena}
+""",
+        remedy="Write the name of the zone.",
+    ),
+    ErrorCode(
+        code="FR220",
+        title="Not a point in time",
+        explanation=(
+            "`from` and `until` of a schedule are a date, `2026-11-21`, or a time, "
+            "`2026-11-21T09:30`. Both are in the schedule's time zone, unless they end in `Z` or "
+            "an offset such as `+02:00`."
+        ),
+        example="""\
+flow: nightly
+nodes:
+  start: {type: noop}
+schedules:
+  night: {cron: "0 2 * * *", until: 31.12.2026}
+""",
+        remedy="Write it as year, month and day.",
+    ),
+    ErrorCode(
+        code="FR221",
+        title="Schedule without times",
+        explanation=(
+            "A schedule says when it starts the flow: by `cron`, `every` or `calendar`. Several of "
+            "them add up."
+        ),
+        example="""\
+flow: nightly
+nodes:
+  start: {type: noop}
+schedules:
+  night: {timezone: Europe/Vienna}
+""",
+        remedy="Add one of the three.",
+    ),
 )

@@ -16,6 +16,7 @@ from flowspec.jsonschemas import violations
 from flowspec.jsonschemas.validators import META
 from flowspec.model import parse_flow
 from flowspec.problems import CODES
+from flowspec.schedules import Calendar, Every, Schedule
 from flowspec.source import read_yaml
 
 REQUEST = NodeType(
@@ -77,6 +78,9 @@ def test_the_example_of_every_node_type_fits(node_type: NodeType) -> None:
         (Foreach, SCHEMA["$defs"]["foreach"]),
         (Repeat, SCHEMA["$defs"]["repeat"]),
         (Cache, SCHEMA["$defs"]["cache"]),
+        (Schedule, SCHEMA["$defs"]["schedule"]),
+        (Every, SCHEMA["$defs"]["every"]),
+        (Calendar, SCHEMA["$defs"]["calendar"]),
     ],
 )
 def test_it_has_the_keys_of_the_language_and_a_description_for_each(
@@ -134,6 +138,19 @@ edges:
 output: {x: 1}
 timeout: 2w
 on_failure: finish
+schedules:
+  night: {cron: "0 2 * * *", timezone: Europe/Vienna, jitter: 5m, overlap: skip, input: {a: x}}
+  often:
+    cron: ["@hourly", "5 * * * *"]
+    every: {interval: 1h, offset: 5m}
+    calendar: [{weekday: mon-fri, hour: [9, 12-14], minute: 30}, {year: 2027}]
+    from: 2026-11-21
+    until: 2027-11-21T09:30:00Z
+    catch_up: 1h
+    pause_on_failure: true
+    paused: false
+    note: Often
+    input: {a: x}
 """
 
 
@@ -172,7 +189,20 @@ def test_what_is_wrong_on_a_node_is_underlined(keys: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["FR201", "FR202", "FR203", "FR204", "FR205", "FR206", "FR207", "FR209", "FR210"]
+    "code",
+    [
+        "FR201",
+        "FR202",
+        "FR203",
+        "FR204",
+        "FR205",
+        "FR206",
+        "FR207",
+        "FR209",
+        "FR210",
+        "FR220",
+        "FR221",
+    ],
 )
 def test_the_examples_of_wrong_shapes_do_not_fit(code: str) -> None:
     assert found_in(CODES[code].example)
