@@ -96,7 +96,9 @@ class Core(Asking):
         changes a variable in between; or when an activity worker has worked it out: then this
         gives the id of that question."""
         try:
-            value = wanted(cast(Json, source.evaluate(scope)), want, loose)
+            value = cast(Json, source.evaluate(scope))
+            if want not in ("value", "condition"):
+                value = wanted(value, want, loose)
         except NeedsWorker:
             self.ask(_question(source, scope, id, raw, want, loose), then, otherwise)
             return id

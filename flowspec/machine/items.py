@@ -83,7 +83,7 @@ class Items:
         scope = self._core.scope(frame, source, item=item, node=plan.id)
         then: list[Json] = ["item.params", item.path]
         if plan.type == "set" and "vars" in scope:
-            then = ["item.set", item.path, dict(cast(JsonObject, scope["vars"]))]
+            then = ["item.set", item.path, scope["vars"]]
         item.operation = self._core.evaluate(
             source,
             scope,

@@ -11,6 +11,8 @@ from flowspec.values import Json, NeedsWorker, Opaque
 
 __all__ = ["is_plain", "wanted"]
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
 
 def wanted(value: Json, want: Want, loose: tuple[str, ...] | None) -> Json:
     """What is wanted of a value: what `foreach` goes over as a list, or a digest, or the value.
@@ -32,6 +34,8 @@ def wanted(value: Json, want: Want, loose: tuple[str, ...] | None) -> Json:
 
 def is_plain(value: Json) -> bool:
     """Whether nothing in it is opaque."""
+    if type(value) in _SCALARS:
+        return True
     if isinstance(value, dict):
         return all(map(is_plain, value.values()))
     if isinstance(value, list):
