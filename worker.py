@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from temporalio.worker import Worker
 
     from activities.attempt import Resources
+    from activities.secrets import Secrets
     from claimcheck.cloakroom import Cloakroom
     from flowspec.catalogue import Catalogue
-    from service.settings import WorkerSettings
+    from service.settings import SecretSettings, WorkerSettings
 
-__all__ = ["build_worker", "catalogue", "main", "serve"]
+__all__ = ["build_worker", "catalogue", "main", "open_secrets", "serve"]
 
 _HEARTBEAT_THROTTLE = timedelta(seconds=5)
 """The longest a cancellation takes to reach a node: it comes with the answer to a heartbeat."""
@@ -64,6 +65,7 @@ async def serve(settings: WorkerSettings, *, address: str | None = None) -> None
     from service.settings import (
         TemporalSettings,
         load_claim_check_settings,
+        load_secret_settings,
         load_temporal_settings,
     )
     from service.storage import open_cloakroom
@@ -73,16 +75,17 @@ async def serve(settings: WorkerSettings, *, address: str | None = None) -> None
     logger = structlog.stdlib.get_logger("flowrunner.worker")
     temporal = TemporalSettings(address=address) if address else load_temporal_settings()
     storage = load_claim_check_settings()
+    secrets = open_secrets(settings, load_secret_settings())
     runtime = telemetry_runtime(settings.metrics_address)
     cloakroom = open_cloakroom(storage, temporal.namespace, meter=runtime.metric_meter)
     codec = ClaimCodec(cloakroom, role="worker")
     stopping = asyncio.Event()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(cloakroom.store)
-        converter = data_converter(codec, claim_type=FlowClaim)
+        converter = data_converter(codec, claim_type=FlowClaim, sealed_failures=cloakroom.encrypts)
         client = await connect(temporal, runtime=runtime, converter=converter)
         resources = await stack.enter_async_context(Resources())
-        worker = await build_worker(client, settings, resources, cloakroom)
+        worker = await build_worker(client, settings, resources, cloakroom, secrets)
         noting = note_namespace(cloakroom.store, client, logger.warning)
         stack.callback(asyncio.create_task(noting).cancel)
         if settings.health_address is not None:
@@ -103,8 +106,31 @@ async def serve(settings: WorkerSettings, *, address: str | None = None) -> None
     logger.info("worker stopped")
 
 
+def open_secrets(settings: WorkerSettings, sources: SecretSettings) -> Secrets:
+    """Everywhere a secret is looked for, in order. Raises `SettingsInvalid`."""
+    import structlog
+
+    from activities.secret_files import FolderSource
+    from activities.secrets import EnvironmentSource, Secrets, SecretSource, VaultSource
+    from service.vault import check_vault, open_vault
+
+    found: list[SecretSource] = [EnvironmentSource(os.environ)]
+    if sources.folder is not None:
+        found.append(FolderSource(sources.folder))
+    vault = open_vault(sources)
+    if vault is not None:
+        found.append(VaultSource(vault))
+        if trouble := check_vault(vault):
+            structlog.stdlib.get_logger("flowrunner.worker").warning(trouble)
+    return Secrets(found, allowed=settings.secrets_allowed)
+
+
 async def build_worker(
-    client: Client, settings: WorkerSettings, resources: Resources, cloakroom: Cloakroom
+    client: Client,
+    settings: WorkerSettings,
+    resources: Resources,
+    cloakroom: Cloakroom,
+    secrets: Secrets,
 ) -> Worker:
     """The worker with everything it serves; it is not running yet."""
     from temporalio.worker import Worker
@@ -117,17 +143,12 @@ async def build_worker(
     from activities.keeping import Keeper
     from activities.resolve import FlowResolver
     from activities.runtime import Services, as_activity
-    from activities.secrets import EnvironmentSecrets
     from claimcheck.interceptor import ClaimInterceptor
     from workflows.cache import CacheEntry
     from workflows.flow import FlowWorkflow
 
     claims = Claims(cloakroom)
-    services = Services(
-        claims=claims,
-        secrets=EnvironmentSecrets(os.environ, allowed=settings.secrets_allowed),
-        resources=resources,
-    )
+    services = Services(claims=claims, secrets=secrets, resources=resources)
     resolver = FlowResolver(
         FlowDirectory(settings.flows_dir),
         catalogue(),

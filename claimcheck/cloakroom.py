@@ -84,6 +84,11 @@ class Cloakroom:
         self.parsed: SizedCache[tuple[Any]] = SizedCache(cache_bytes // _PARSED_SHARE)
         self._coming: dict[tuple[str, int], asyncio.Task[bytes]] = {}
 
+    @property
+    def encrypts(self) -> bool:
+        """Whether what leaves from here is encrypted."""
+        return self.keys is not None and self.keys.encrypting
+
     # -- in ------------------------------------------------------------------------------------
 
     async def deposit(

@@ -16,6 +16,8 @@ from temporalio.common import RawValue
 from temporalio.converter import (
     CompositePayloadConverter,
     DataConverter,
+    DefaultFailureConverter,
+    DefaultFailureConverterWithEncodedAttributes,
     DefaultPayloadConverter,
     EncodingPayloadConverter,
     JSONPlainPayloadConverter,
@@ -207,18 +209,25 @@ def data_converter(
     *,
     claim_type: type[Claim] = Claim,
     around: DataConverter | None = None,
+    sealed_failures: bool = False,
 ) -> DataConverter:
     """The data converter of workers and clients; claims come out of it as `claim_type`.
 
-    With `around`, that one's values, types and failures stay as they are.
+    With `around`, that one's values, types and failures stay as they are. With `sealed_failures`
+    the texts of errors are payloads too, which the codec encrypts.
     """
     made: Callable[[], PayloadConverter] = (
         partial(ValueConverter, claim_type)
         if around is None
         else partial(AroundConverter, around.payload_converter_class)
     )
+    given = around or DataConverter.default
+    if sealed_failures and given.failure_converter_class is DefaultFailureConverter:
+        given = dataclasses.replace(
+            given, failure_converter_class=DefaultFailureConverterWithEncodedAttributes
+        )
     return dataclasses.replace(
-        around or DataConverter.default,
+        given,
         # What the SDK calls to make one; and it sends it to other processes, as no class could be
         # that is made here.
         payload_converter_class=cast(type[PayloadConverter], made),

@@ -279,16 +279,16 @@ class FlowWorkflow:
             workflow.upsert_search_attributes([FLOW_STATUS.value_set(status)])
 
     @workflow.query
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Any:
         """What the run is doing: its nodes, what it waits for, whether it is paused."""
         if self._machine is None:
             return {"status": "starting", "nodes": [], "waiting": [], "paused": False}
-        return self._machine.status(_STATUS_NODES)
+        return inline(self._machine.status(_STATUS_NODES))  # not a blob for each time it is asked
 
     @workflow.query
-    def plan(self) -> dict[str, Any]:
+    def plan(self) -> Any:
         """The plan this run is pinned to."""
-        return self._plan_json
+        return inline(self._plan_json)
 
     # -- what people say -----------------------------------------------------------------------
 

@@ -220,6 +220,24 @@ async def test_with_keys_neither_history_nor_store_can_be_read(make_product: Mak
         assert MARK.encode() not in path.read_bytes()
 
 
+async def test_with_keys_the_texts_of_errors_cannot_be_read_either(
+    make_product: MakeProduct,
+) -> None:
+    flow = f"""\
+flow: telling
+nodes:
+  bad:
+    type: http.request
+    params: {{url: "http://127.0.0.1:1/{MARK.replace(" ", "-")}"}}
+"""
+    product = make_product(CLAIM_CHECK_KEYS=ring("k1"))
+    product.start_worker()
+    ended = run(product, flow, None, id="telling")
+    assert MARK.replace(" ", "-") in ended["error"]["message"]
+    for event in await history(product, "telling"):
+        assert MARK.replace(" ", "-").encode() not in event.SerializeToString()
+
+
 async def test_keys_are_rotated_while_a_run_is_under_way(make_product: MakeProduct) -> None:
     flow = PASSING.replace("flow: passing", "flow: rotating").replace(
         "next: second", "next: hold\n  hold: {type: event, next: second}"
