@@ -9,6 +9,7 @@ COPY flowspec flowspec
 COPY workflows workflows
 COPY activities activities
 COPY claimcheck claimcheck
+COPY vault vault
 COPY service service
 RUN /opt/flowrunner/bin/pip install --constraint requirements/constraints.txt .
 

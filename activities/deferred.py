@@ -8,7 +8,7 @@ from typing import cast
 from activities.call import NodeCall
 from activities.errors import EXPRESSION_ERROR, NodeFailed
 from activities.redaction import Redactor
-from activities.secrets import LEAST_LENGTH, EnvironmentSecrets
+from activities.secrets import LEAST_LENGTH, Secrets
 from flowspec.expressions import ExpressionError, compile_template, evaluate_at
 from flowspec.values import Json, JsonObject
 
@@ -19,7 +19,7 @@ _LONGEST_DERIVED = 4096
 """A longer text made with a secret holds it as it is, or is no use to anyone as a secret."""
 
 
-def settle_params(call: NodeCall, secrets: EnvironmentSecrets, redactor: Redactor) -> JsonObject:
+async def settle_params(call: NodeCall, secrets: Secrets, redactor: Redactor) -> JsonObject:
     """The parameters with everything in `deferred` computed.
 
     The secrets used become redacted, and so does what was made of them: `upper(secrets.X)`.
@@ -29,7 +29,7 @@ def settle_params(call: NodeCall, secrets: EnvironmentSecrets, redactor: Redacto
     try:
         used = {pointer: _secret_names(call, pointer) for pointer in call.deferred}
         names = dict.fromkeys(name for named in used.values() for name in named)
-        values = secrets.read(names, declared=call.secrets)
+        values = await secrets.read(names, declared=call.secrets)
         for value in values.values():
             redactor.add(value)
         settled = evaluate_at(call.params, call.deferred, {**call.scope, "secrets": {**values}})

@@ -24,6 +24,7 @@ __all__ = [
     "NOT_STARTED",
     "SECRET_MISSING",
     "SECRET_REFUSED",
+    "SECRET_UNREADABLE",
     "STORE_UNAVAILABLE",
     "TOO_LARGE",
     "NodeFailed",
@@ -45,6 +46,12 @@ SECRET_REFUSED = ErrorType(
     name="SecretRefused",
     permanent=True,
     meaning="A secret the node needs is not declared, not allowed, or too short to be kept secret",
+)
+SECRET_UNREADABLE = ErrorType(
+    name="SecretUnreadable",
+    permanent=False,
+    meaning="A secret the node needs is in a file that cannot be read, or in a vault without its "
+    "key",
 )
 TOO_LARGE = ErrorType(
     name="TooLarge",
@@ -91,6 +98,7 @@ COMMON_ERRORS: tuple[ErrorType, ...] = (
     EXPRESSION_ERROR,
     SECRET_MISSING,
     SECRET_REFUSED,
+    SECRET_UNREADABLE,
     TOO_LARGE,
     NOT_STARTED,
     STORE_UNAVAILABLE,

@@ -26,7 +26,7 @@ from activities.parameters import load_params
 from activities.redaction import Redactor, current_redactor
 from activities.results import ResultWriter
 from activities.retrying import is_final, next_delay
-from activities.secrets import EnvironmentSecrets
+from activities.secrets import Secrets
 from claimcheck.errors import ClaimCheckError
 from claimcheck.interceptor import takes_claims
 from claimcheck.payloads import Inline
@@ -45,7 +45,7 @@ _logger = structlog.stdlib.get_logger(__name__)
 class Services:
     """What every attempt on one worker shares."""
 
-    secrets: EnvironmentSecrets
+    secrets: Secrets
     resources: Resources
     claims: Claims
 
@@ -135,7 +135,7 @@ async def _params(
     """
     try:
         scope = await services.claims.loaded(call.scope)
-        settled = settle_params(replace(call, scope=scope), services.secrets, redactor)
+        settled = await settle_params(replace(call, scope=scope), services.secrets, redactor)
         return await load_params(implementation, settled, services.claims)
     except ClaimCheckError as error:
         raise _not_started(error) from error

@@ -25,6 +25,7 @@ from temporalio.client import Client
 from activities.attempt import Resources
 from activities.claims import FlowClaim
 from activities.logging import configure_logging
+from activities.secrets import Secrets
 from claimcheck.cloakroom import Cloakroom
 from claimcheck.codec import ClaimCodec, Role
 from claimcheck.metrics import Meters
@@ -130,7 +131,7 @@ async def _measure(
         starter = await connect(
             temporal, converter=data_converter(ClaimCodec(cloakroom, role="client"))
         )
-        async with await build_worker(client, settings, resources, cloakroom):
+        async with await build_worker(client, settings, resources, cloakroom, Secrets(())):
             seconds, handle_id = await _run(starter, value)
         info = (
             await starter.get_workflow_handle(handle_id).describe()

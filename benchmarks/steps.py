@@ -28,7 +28,7 @@ from activities.flows import FlowDirectory
 from activities.logging import configure_logging
 from activities.resolve import FlowResolver
 from activities.runtime import Services, as_activity
-from activities.secrets import EnvironmentSecrets
+from activities.secrets import Secrets
 from claimcheck.cloakroom import Cloakroom
 from claimcheck.codec import ClaimCodec
 from claimcheck.interceptor import ClaimInterceptor
@@ -95,7 +95,7 @@ async def main() -> None:
 
 
 def _worker(client: Client, resources: Resources, claims: Claims) -> Worker:
-    secrets = EnvironmentSecrets({}, allowed=())
+    secrets = Secrets(())
     services = Services(secrets=secrets, resources=resources, claims=claims)
     resolver = FlowResolver(FlowDirectory(Path()), catalogue(), claims, search_attributes=False)
     activities = [as_activity(each, services) for each in implementations()]

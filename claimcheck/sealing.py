@@ -15,7 +15,7 @@ from claimcheck.ciphers import NONCE_SIZE, Cipher
 from claimcheck.errors import SealBroken
 from claimcheck.keyring import KeyRing, find_key, id_in
 
-__all__ = ["seal", "unseal"]
+__all__ = ["seal", "sealed_with", "unseal"]
 
 _VERSION: Final = 1
 
@@ -47,6 +47,11 @@ def unseal(data: bytes, *, context: str, keys: KeyRing | None) -> bytes:
             f"{id!r}, or for another place than {context[:200]!r}"
         )
     return opened
+
+
+def sealed_with(data: bytes) -> str:
+    """The id of the key that it was, or says it was, sealed with. Raises `SealBroken`."""
+    return _header(data)[1]
 
 
 def _header(data: bytes) -> tuple[bytes, str]:

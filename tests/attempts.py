@@ -15,7 +15,7 @@ from activities.attempt import Resources
 from activities.claims import Claims
 from activities.declaration import AnyImplementation
 from activities.runtime import Services, as_activity
-from activities.secrets import EnvironmentSecrets
+from activities.secrets import EnvironmentSource, Secrets
 from claimcheck.cloakroom import Cloakroom
 from claimcheck.errors import StoreUnavailable
 from claimcheck.payloads import Inline
@@ -77,13 +77,15 @@ async def perform(
     claims: Claims | None = None,
     environment: Mapping[str, str] | None = None,
     env: ActivityEnvironment | None = None,
+    folders: tuple[Path, ...] = (),
 ) -> Any:
     """What the activity of the node type returns for this argument."""
     async with Resources() as resources:
         services = Services(
-            secrets=EnvironmentSecrets(environment or {}),
+            secrets=Secrets([EnvironmentSource(environment or {})]),
             resources=resources,
             claims=claims or claims_in_memory(),
+            folders=folders,
         )
         result = await (env or lasting(60)).run(as_activity(node, services), argument)
     assert isinstance(result, Inline), "what is large has been put away: the rest stays"

@@ -30,14 +30,19 @@ def command(
     *examples: str,
     panel: str | None = None,
     name: str | None = None,
+    surplus: bool = False,
 ) -> None:
-    """Add a command; its docstring is the help, reflowed, and `examples` come at its end."""
+    """Add a command; its docstring is the help, reflowed, and `examples` come at its end.
+
+    With `surplus` it is called with any arguments, which the context's `args` holds.
+    """
     paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
     app.command(
         name,
         help="\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs),
         rich_help_panel=panel,
         epilog="\n".join(["Examples:", *(f"  {line}" for line in examples)]),
+        context_settings={"allow_extra_args": surplus, "ignore_unknown_options": surplus},
     )(function)
 
 

@@ -19,6 +19,7 @@ from service.settings.environment import (
     load,
     unknown_variables,
 )
+from service.settings.secrets import SecretSettings
 from service.settings.temporal import (
     TEMPORAL_VARIABLES,
     TemporalSettings,
@@ -37,6 +38,7 @@ __all__ = [
     "ClaimCheckSettings",
     "CodecServerSettings",
     "DevServerSettings",
+    "SecretSettings",
     "SettingsInvalid",
     "TemporalSettings",
     "TemporalVariable",
@@ -45,6 +47,7 @@ __all__ = [
     "load_claim_check_settings",
     "load_codec_server_settings",
     "load_dev_server_settings",
+    "load_secret_settings",
     "load_temporal_settings",
     "load_worker_settings",
     "setting_fields",
@@ -54,6 +57,7 @@ DEBUG_VARIABLE = "FLOWRUNNER_DEBUG"
 
 _CLASSES: tuple[type[EnvironmentSettings], ...] = (
     WorkerSettings,
+    SecretSettings,
     ClaimCheckSettings,
     CodecServerSettings,
     DevServerSettings,
@@ -78,6 +82,11 @@ def load_codec_server_settings() -> CodecServerSettings:
 def load_dev_server_settings() -> DevServerSettings:
     """Raises `SettingsInvalid`."""
     return load(DevServerSettings, _known())
+
+
+def load_secret_settings() -> SecretSettings:
+    """Raises `SettingsInvalid`."""
+    return load(SecretSettings, _known())
 
 
 def load_temporal_settings() -> TemporalSettings:

@@ -19,9 +19,10 @@ from service.settings.contradictions import (
 from service.settings.environment import (
     EnvironmentSettings,
     SettingsInvalid,
-    ValueRefused,
     setting,
 )
+from service.settings.keys import KeysFile, KeysValue, key_ring
+from service.settings.places import absolute
 from service.settings.sizes import parse_size
 from service.settings.worker import Address, AddressValue
 
@@ -75,53 +76,12 @@ def _read_origins(value: object) -> object:
     return origins
 
 
-def _absolute(path: Path) -> Path:
-    if path.is_absolute():
-        return path
-    raise ValueRefused(
-        f"found {str(path)!r}, expected an absolute path, so that every process finds the same "
-        f"folder; did you mean {Path.cwd() / path.expanduser()}?"
-    )
-
-
-def _keys(value: SecretStr) -> SecretStr:
-    _parse_keys(value.get_secret_value(), ValueRefused)
-    return value
-
-
-def _keys_file(path: Path) -> Path:
-    _parse_keys(_read_keys_file(path, ValueRefused), lambda text: ValueRefused(f"{path}: {text}"))
-    return path
-
-
-def _read_keys_file(path: Path, refused: Callable[[str], Exception]) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise refused(f"{str(path)!r} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError:
-        # Not from the error: it holds the file's bytes.
-        raise refused(f"{str(path)!r} is not a text file") from None
-
-
-def _parse_keys(
-    text: str, refused: Callable[[str], Exception], *, encrypting: bool = True
-) -> KeyRing:
-    # Here, not above: only those who have keys wait for the libraries.
-    from claimcheck.keyring import KeyRing, KeyRingInvalid
-
-    try:
-        return KeyRing.parse(text, encrypting=encrypting)
-    except KeyRingInvalid as error:
-        raise refused(str(error)) from error
-
-
 _Size = Annotated[int, NoDecode, BeforeValidator(_read_size)]
 _Account = Annotated[str, AfterValidator(_like(_ACCOUNT, "an account id"))]
 _Bucket = Annotated[str, AfterValidator(_like(_BUCKET, "a bucket"))]
 _Endpoint = Annotated[str, AfterValidator(_like(_URL, "a URL"))]
 _Region = Annotated[str, AfterValidator(_like(_REGION, "a region"))]
-_Folder = Annotated[Path, AfterValidator(_absolute)]
+_Folder = Annotated[Path, AfterValidator(absolute)]
 
 
 class ClaimCheckSettings(EnvironmentSettings):
@@ -210,7 +170,7 @@ class ClaimCheckSettings(EnvironmentSettings):
         ge=0,
         shown="`128MB`",
     )
-    keys: Annotated[SecretStr, AfterValidator(_keys)] | None = setting(
+    keys: KeysValue | None = setting(
         "CLAIM_CHECK_KEYS",
         "The keys that values are encrypted with, separated by commas: the first one encrypts, "
         "all decrypt. A secret; `flowrunner blobs new-key` makes a key.",
@@ -218,7 +178,7 @@ class ClaimCheckSettings(EnvironmentSettings):
         default=None,
         shown="no encryption",
     )
-    keys_file: Annotated[Path, AfterValidator(_keys_file)] | None = setting(
+    keys_file: KeysFile | None = setting(
         "CLAIM_CHECK_KEYS_FILE",
         "The same from a file, a key a line; what follows a `#` is a comment.",
         "a path",
@@ -255,14 +215,8 @@ class ClaimCheckSettings(EnvironmentSettings):
 
     def key_ring(self) -> KeyRing | None:
         """Reads the file of the keys, if that is where they are. Raises `SettingsInvalid`."""
-        if self.keys is not None:
-            text, refused = self.keys.get_secret_value(), _refused("CLAIM_CHECK_KEYS")
-        elif self.keys_file is not None:
-            refused = _refused("CLAIM_CHECK_KEYS_FILE")
-            text = _read_keys_file(self.keys_file, refused)
-        else:
-            return None
-        return _parse_keys(text, refused, encrypting=self.encrypt != "off")
+        encrypting = self.encrypt != "off"
+        return key_ring("CLAIM_CHECK_KEYS", self.keys, self.keys_file, encrypting=encrypting)
 
 
 class CodecServerSettings(EnvironmentSettings):
@@ -288,7 +242,3 @@ class CodecServerSettings(EnvironmentSettings):
         default=("http://localhost:8233", "http://127.0.0.1:8233"),
         shown="the UI of `flowrunner dev`: `http://localhost:8233,http://127.0.0.1:8233`",
     )
-
-
-def _refused(name: str) -> Callable[[str], Exception]:
-    return lambda text: SettingsInvalid((f"{name}: {text}",))

@@ -18,6 +18,7 @@ from service.settings import (
     ClaimCheckSettings,
     CodecServerSettings,
     DevServerSettings,
+    SecretSettings,
     WorkerSettings,
 )
 from service.settings.environment import EnvironmentSettings
@@ -27,10 +28,10 @@ __all__ = ["settings_page"]
 _INTRODUCTION = """\
 # Settings
 
-All settings are environment variables; the only files are that of the Temporal CLI and the one \
-that `CLAIM_CHECK_KEYS_FILE` names. An empty variable counts as one that is not set. A bad value, \
-and a variable that begins with `FLOWRUNNER_`, `BLOB_STORAGE_` or `CLAIM_CHECK_` and is not listed \
-here, is an error that names everything wrong at once.
+All settings are environment variables; the only files are that of the Temporal CLI and those \
+that `CLAIM_CHECK_KEYS_FILE` and `FLOWRUNNER_VAULT_KEYS_FILE` name. An empty variable counts as \
+one that is not set. A bad value, and a variable that begins with `FLOWRUNNER_`, `BLOB_STORAGE_` \
+or `CLAIM_CHECK_` and is not listed here, is an error that names everything wrong at once.
 """
 
 _TEMPORAL = """\
@@ -44,6 +45,14 @@ _WORKER = """\
 ## Worker and command
 
 The command reads `FLOWRUNNER_TASK_QUEUE` and `FLOWS_DIR`; the worker reads all of them.
+"""
+
+_SECRETS = """\
+## Secrets
+
+Where the worker looks for the value of a secret, in this order; what is found first counts. \
+`flowrunner secrets` needs the vault alone. How each of them is used is told in \
+[Use secrets](../howto/secrets.md).
 """
 
 _CLAIM_CHECK = """\
@@ -78,7 +87,9 @@ def settings_page() -> str:
         _TEMPORAL,
         _table(temporal),
         _WORKER,
-        _table([*_rows(WorkerSettings), secret]),
+        _table(_rows(WorkerSettings)),
+        _SECRETS,
+        _table([secret, *_rows(SecretSettings)]),
         _CLAIM_CHECK,
         _table(_rows(ClaimCheckSettings)),
         "## The codec server\n",

@@ -15,6 +15,7 @@ from service.settings import (
     ClaimCheckSettings,
     CodecServerSettings,
     DevServerSettings,
+    SecretSettings,
     WorkerSettings,
     setting_fields,
 )
@@ -84,15 +85,16 @@ def test_the_search_for_variables_sees_those_that_nobody_reads() -> None:
 
 def test_every_setting_is_used_by_what_runs() -> None:
     code = "\n".join(path.read_text(encoding="utf-8") for path in _product())
-    fields = [
-        name
-        for settings in (WorkerSettings, ClaimCheckSettings, CodecServerSettings, DevServerSettings)
-        for name in settings.model_fields
-    ]
+    classes = (
+        *(WorkerSettings, SecretSettings),
+        *(ClaimCheckSettings, CodecServerSettings, DevServerSettings),
+    )
+    fields = [name for settings in classes for name in settings.model_fields]
     assert [name for name in fields if not re.search(rf"\.{name}\b", code)] == []
 
 
 def _product() -> list[Path]:
     """Whatever reads settings, that of them which makes other values of them included."""
     found = [path for path in (ROOT / "service").rglob("*.py") if "settings" not in path.parts]
-    return [*found, ROOT / "worker.py", ROOT / "service" / "settings" / "claimcheck.py"]
+    more = (ROOT / "service" / "settings" / name for name in ("claimcheck.py", "secrets.py"))
+    return [*found, ROOT / "worker.py", *more]

@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import html
 import json
+import threading
+from typing import Any
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.errors import NodeFailed
+from activities.errors import SECRET_UNREADABLE, NodeFailed
 from activities.redaction import BLOT, Redactor
-from activities.secrets import EnvironmentSecrets
+from activities.secrets import EnvironmentSource, Secrets, SecretSource
 from flowspec.values import Json
 
 SECRET = 'p@ss "wörd"/+&<x>'
@@ -90,20 +92,42 @@ def test_without_secrets_nothing_changes() -> None:
     assert Redactor([""]).text("text") == "text"
 
 
-def read(name: str, **how: object) -> str:
+class Told:
+    """A source that says what it was told to, and notes what it was asked."""
+
+    def __init__(self, place: str, values: dict[str, str], *, blocking: bool = False) -> None:
+        self.blocking = blocking
+        self.values = values
+        self.asked: list[tuple[str, bool]] = []
+        self._place = place
+
+    def place(self, name: str) -> str:
+        return f"{self._place} {name}"
+
+    def find(self, name: str) -> str | None:
+        in_main = threading.current_thread() is threading.main_thread()
+        self.asked.append((name, in_main))
+        if self.values.get(name) == "broken":
+            raise NodeFailed(SECRET_UNREADABLE, f"{self._place} is broken")
+        return self.values.get(name)
+
+
+async def read(
+    name: str,
+    *,
+    allowed: tuple[str, ...] | None = None,
+    declared: tuple[str, ...] = ("TOKEN", "PIN", "EMPTY", "OTHER", "../x"),
+    more: tuple[SecretSource, ...] = (),
+) -> str:
     environment = {"FLOWRUNNER_SECRET_TOKEN": "s3cret", "FLOWRUNNER_SECRET_PIN": "123"}
     environment["FLOWRUNNER_SECRET_EMPTY"] = ""
-    allowed = how.get("allowed")
-    assert allowed is None or isinstance(allowed, tuple)
-    source = EnvironmentSecrets(environment, allowed=allowed)
-    declared = how.get("declared", ("TOKEN", "PIN", "EMPTY", "OTHER"))
-    assert isinstance(declared, tuple)
-    return source.read([name], declared=declared)[name]
+    secrets = Secrets([EnvironmentSource(environment), *more], allowed=allowed)
+    return (await secrets.read([name], declared=declared))[name]
 
 
-def test_a_secret_comes_from_its_variable() -> None:
-    assert read("TOKEN") == "s3cret"
-    assert read("TOKEN", allowed=("TOKEN",)) == "s3cret"
+async def test_a_secret_comes_from_its_variable() -> None:
+    assert await read("TOKEN") == "s3cret"
+    assert await read("TOKEN", allowed=("TOKEN",)) == "s3cret"
 
 
 @pytest.mark.parametrize(
@@ -115,13 +139,14 @@ def test_a_secret_comes_from_its_variable() -> None:
         ("TOKEN", {"allowed": ("OTHER",)}, "SecretRefused", "FLOWRUNNER_SECRETS_ALLOWED"),
         ("TOKEN", {"allowed": ()}, "SecretRefused", "FLOWRUNNER_SECRETS_ALLOWED"),
         ("TOKEN", {"declared": ()}, "SecretRefused", "add it to the list `secrets`"),
+        ("../x", {}, "SecretRefused", "no secret can be called '../x'"),
     ],
 )
-def test_a_secret_that_cannot_be_had_says_why_and_never_its_value(
-    name: str, how: dict[str, object], error: str, message: str
+async def test_a_secret_that_cannot_be_had_says_why_and_never_its_value(
+    name: str, how: dict[str, Any], error: str, message: str
 ) -> None:
     with pytest.raises(NodeFailed) as caught:
-        read(name, **how)
+        await read(name, **how)
     assert caught.value.error.name == error
     assert caught.value.error.permanent
     assert message in caught.value.message
@@ -129,9 +154,63 @@ def test_a_secret_that_cannot_be_had_says_why_and_never_its_value(
     assert "123" not in caught.value.message
 
 
-def test_a_rotated_secret_is_read_anew() -> None:
+async def test_a_rotated_secret_is_read_anew() -> None:
     environment = {"FLOWRUNNER_SECRET_TOKEN": "first-one"}
-    source = EnvironmentSecrets(environment)
-    assert source.read(["TOKEN"], declared=["TOKEN"]) == {"TOKEN": "first-one"}
+    secrets = Secrets([EnvironmentSource(environment)])
+    assert await secrets.read(["TOKEN"], declared=["TOKEN"]) == {"TOKEN": "first-one"}
     environment["FLOWRUNNER_SECRET_TOKEN"] = "second-one"
-    assert source.read(["TOKEN"], declared=["TOKEN"]) == {"TOKEN": "second-one"}
+    assert await secrets.read(["TOKEN"], declared=["TOKEN"]) == {"TOKEN": "second-one"}
+
+
+async def test_the_first_source_that_has_a_secret_gives_it() -> None:
+    first, second = Told("box", {"OTHER": "of-first"}), Told("chest", {"OTHER": "of-second"})
+    assert await read("OTHER", more=(first, second)) == "of-first"
+    assert await read("TOKEN", more=(Told("box", {"TOKEN": "of-box"}),)) == "s3cret"
+    assert second.asked == []
+
+
+async def test_an_empty_value_is_none_and_the_next_source_is_asked() -> None:
+    more = (Told("box", {"EMPTY": ""}), Told("chest", {"EMPTY": "of-chest"}))
+    assert await read("EMPTY", more=more) == "of-chest"
+
+
+async def test_a_source_that_cannot_be_read_is_not_passed_over() -> None:
+    more = (Told("box", {"OTHER": "broken"}), Told("chest", {"OTHER": "outdated"}))
+    with pytest.raises(NodeFailed, match="box is broken") as caught:
+        await read("OTHER", more=more)
+    assert caught.value.error.name == "SecretUnreadable"
+    assert not caught.value.error.permanent
+
+
+async def test_what_is_not_set_anywhere_names_all_places() -> None:
+    with pytest.raises(NodeFailed) as caught:
+        await read("OTHER", more=(Told("box", {}), Told("chest", {})))
+    assert caught.value.message == (
+        "the secret 'OTHER' is not set on this worker; looked for it in the environment variable "
+        "FLOWRUNNER_SECRET_OTHER and in box OTHER and in chest OTHER"
+    )
+
+
+async def test_a_value_that_is_too_short_is_refused_wherever_it_comes_from() -> None:
+    with pytest.raises(NodeFailed, match="the value in box OTHER has fewer than 4") as caught:
+        await read("OTHER", more=(Told("box", {"OTHER": "x7y"}),))
+    assert caught.value.error.name == "SecretRefused"
+    assert "x7y" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "how", [{"allowed": ("TOKEN",)}, {"declared": ()}], ids=["not allowed", "not declared"]
+)
+async def test_no_source_is_asked_for_what_may_not_be_had(how: dict[str, Any]) -> None:
+    box = Told("box", {"OTHER": "of-box"})
+    with pytest.raises(NodeFailed) as caught:
+        await read("OTHER", more=(box,), **how)
+    assert caught.value.error.name == "SecretRefused"
+    assert box.asked == []
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+async def test_a_source_that_may_take_a_while_keeps_nobody_waiting(blocking: bool) -> None:
+    box = Told("box", {"OTHER": "of-box"}, blocking=blocking)
+    await read("OTHER", more=(box,))
+    assert box.asked == [("OTHER", not blocking)]

@@ -59,7 +59,8 @@ def test_every_worker_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         "FLOWRUNNER_SECRETS_ALLOWED": "HR_TOKEN, MAIL_PASSWORD",
         "FLOWRUNNER_TEMPORAL_CLI": "/opt/temporal",
     }
-    others = ("BLOB_STORAGE_", "CLAIM_CHECK_", "R2_", "FLOWRUNNER_CODEC_")
+    others: tuple[str, ...] = ("BLOB_STORAGE_", "CLAIM_CHECK_", "R2_", "FLOWRUNNER_CODEC_")
+    others += ("FLOWRUNNER_VAULT", "FLOWRUNNER_SECRETS_DIR")
     assert set(given) == {name for name, _ in setting_fields() if not name.startswith(others)}
     for name, value in given.items():
         monkeypatch.setenv(name, value)
