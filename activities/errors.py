@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from claimcheck.errors import (
     BlobDamaged,
     BlobMissing,
@@ -18,6 +21,7 @@ __all__ = [
     "CLAIM_INVALID",
     "COMMON_ERRORS",
     "EXPRESSION_ERROR",
+    "EXTRA_MISSING",
     "INTERNAL_ERROR",
     "INVALID_PARAMS",
     "INVALID_RESULT",
@@ -28,6 +32,7 @@ __all__ = [
     "STORE_UNAVAILABLE",
     "TOO_LARGE",
     "NodeFailed",
+    "needing_extra",
     "of_claim_check",
 ]
 
@@ -38,6 +43,11 @@ INVALID_PARAMS = ErrorType(
 )
 EXPRESSION_ERROR = ErrorType(
     name="ExpressionError", permanent=True, meaning="A `${…}` could not be computed"
+)
+EXTRA_MISSING = ErrorType(
+    name="ExtraMissing",
+    permanent=True,
+    meaning="The worker was installed without what this node type needs; the message says what",
 )
 SECRET_MISSING = ErrorType(
     name="SecretMissing", permanent=True, meaning="A secret the node needs is not set on the worker"
@@ -145,3 +155,16 @@ class NodeFailed(Exception):
         self.message = message
         self.details = details
         self.retry_after = retry_after
+
+
+@contextmanager
+def needing_extra(extra: str) -> Iterator[None]:
+    """Around imports of what only an extra brings along: fails with `ExtraMissing` without it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise NodeFailed(
+            EXTRA_MISSING,
+            f"this worker lacks the package {error.name!r}: install it with "
+            f"pip install 'flowrunner[{extra}]'",
+        ) from error
