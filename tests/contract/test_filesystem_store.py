@@ -203,13 +203,17 @@ async def test_bytes_and_names_are_on_the_disk_before_put_returns(
         done.append("rename")
 
     async with folder.open() as store:
-        await store.health()  # makes what is made once
         monkeypatch.setattr(os, "fsync", fsync)
         monkeypatch.setattr(os, "rename", rename)
+        await store.health()
+        above = folder.root.parent
+        assert done[:3] == [f"sync {each.name}" for each in (above.parent, above, folder.root)]
 
+        done.clear()
         await store.put(b"value", under=FOLDER)
         temporary = done[2].removeprefix("sync ")
         assert done == ["sync v1", "sync default", f"sync {temporary}", "rename", "sync order-1"]
+        assert not (folder.root / INCOMING / temporary).exists()
 
         done.clear()
         await store.put(b"other", under=FOLDER)

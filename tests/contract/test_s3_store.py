@@ -403,6 +403,28 @@ async def test_work_that_nobody_waits_for_sends_nothing_more(bucket: Bucket, pro
     assert objects(bucket) == []
 
 
+async def test_what_nobody_waits_for_is_not_tried_again(store: S3Store, proxy: Proxy) -> None:
+    asked, go = threading.Event(), threading.Event()
+
+    def fail_slowly(exchange: Exchange) -> Answer:
+        asked.set()
+        assert go.wait(30)
+        return refuse(500)(exchange)
+
+    proxy.next(fail_slowly, times=50)
+    getting = asyncio.create_task(store.get(NO_BLOB, limit=9))
+    await asyncio.to_thread(asked.wait, 30)
+    getting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await getting
+    go.set()
+
+    threads = store._threads._pool
+    assert threads is not None
+    await asyncio.to_thread(threads.shutdown)
+    assert proxy.count("GET") == 1
+
+
 async def test_a_reader_that_is_cancelled_gives_its_connection_back(
     store: S3Store, proxy: Proxy
 ) -> None:
