@@ -16,6 +16,7 @@ __all__ = [
     "RequestRefused",
     "RunEnded",
     "RunNotFound",
+    "ScheduleNotFound",
     "ServiceError",
     "StoreFailed",
     "TemporalFailed",
@@ -93,6 +94,14 @@ class RequestRefused(InputWrong):
 
 class RunNotFound(InputWrong):
     """There is no such run."""
+
+
+class ScheduleNotFound(InputWrong):
+    """There is no such schedule."""
+
+    @classmethod
+    def of(cls, schedule_id: str) -> ScheduleNotFound:
+        return cls(f"there is no schedule {schedule_id!r}: see `flowrunner schedule list`")
 
 
 class RunEnded(InputWrong):

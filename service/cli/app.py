@@ -8,7 +8,16 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from service.cli.commands import blobs, flows, looking, running, secrets, services, steering
+from service.cli.commands import (
+    blobs,
+    flows,
+    looking,
+    running,
+    schedules,
+    secrets,
+    services,
+    steering,
+)
 from service.cli.composition import Composition
 from service.cli.exits import ExitCode, explain
 
@@ -29,7 +38,7 @@ def build(composition: Composition) -> typer.Typer:
         rich_markup_mode="rich",
     )
     app.callback()(_root)
-    for group in (services, flows, running, looking, steering, blobs, secrets):
+    for group in (services, flows, running, schedules, looking, steering, blobs, secrets):
         group.register(app)
     return app
 

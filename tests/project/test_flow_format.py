@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from flowspec.document import Flow, Foreach, Node, Repeat, Retry
 from flowspec.edges import Arrow
+from flowspec.schedules import Schedule
 from tests.project.markdown import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "flow-format.md").read_text(encoding="utf-8")
@@ -19,6 +20,7 @@ SECTIONS: list[tuple[str, type[BaseModel], set[str]]] = [
     ("### Foreach", Foreach, set()),
     ("### Repeat", Repeat, set()),
     ("### Retry and timeouts", Retry, set()),
+    ("## Schedules", Schedule, set()),
 ]
 
 

@@ -75,6 +75,7 @@ PAGES = {
     "docs/howto/large-values.md": 7,
     "docs/howto/encrypt-values.md": 1,
     "docs/howto/sweep-and-retention.md": 3,
+    "docs/howto/schedules.md": 11,
 }
 """How many commands there are at least to be typed."""
 

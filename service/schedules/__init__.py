@@ -1,0 +1,1 @@
+"""The schedules of flows, as Temporal Schedules."""
