@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from temporalio.client import Client
     from temporalio.worker import Worker
 
+    from activities.addresses import AddressPolicy
     from activities.attempt import Resources
     from activities.secrets import Secrets
     from claimcheck.cloakroom import Cloakroom
     from flowspec.catalogue import Catalogue
     from service.settings import SecretSettings, WorkerSettings
 
-__all__ = ["build_worker", "catalogue", "main", "open_secrets", "serve"]
+__all__ = ["address_policy", "build_worker", "catalogue", "main", "open_secrets", "serve"]
 
 _HEARTBEAT_THROTTLE = timedelta(seconds=5)
 """The longest a cancellation takes to reach a node: it comes with the answer to a heartbeat."""
@@ -76,6 +77,7 @@ async def serve(settings: WorkerSettings, *, address: str | None = None) -> None
     temporal = TemporalSettings(address=address) if address else load_temporal_settings()
     storage = load_claim_check_settings()
     secrets = open_secrets(settings, load_secret_settings())
+    address_policy(settings)
     runtime = telemetry_runtime(settings.metrics_address)
     cloakroom = open_cloakroom(storage, temporal.namespace, meter=runtime.metric_meter)
     codec = ClaimCodec(cloakroom, role="worker")
@@ -125,6 +127,18 @@ def open_secrets(settings: WorkerSettings, sources: SecretSettings) -> Secrets:
     return Secrets(found, allowed=settings.secrets_allowed)
 
 
+def address_policy(settings: WorkerSettings) -> AddressPolicy:
+    """Where on the network flows may connect to. Raises `SettingsInvalid`."""
+    from activities.addresses import AddressPolicy, read_rules
+    from service.settings import SettingsInvalid
+
+    try:
+        rules = read_rules(settings.http_allow)
+    except ValueError as error:
+        raise SettingsInvalid((f"FLOWRUNNER_HTTP_ALLOW: {error}",)) from error
+    return AddressPolicy(guarded=settings.http_private != "allow", allow=rules)
+
+
 async def build_worker(
     client: Client,
     settings: WorkerSettings,
@@ -148,6 +162,7 @@ async def build_worker(
     from workflows.flow import FlowWorkflow
 
     claims = Claims(cloakroom)
+    addresses = address_policy(settings)
     services = Services(claims=claims, secrets=secrets, resources=resources)
     resolver = FlowResolver(
         FlowDirectory(settings.flows_dir),

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from activities.addresses import AddressPolicy
 from activities.blobs import CONTENT_TYPE, Kept, is_textual
 from activities.errors import INVALID_RESULT, NodeFailed
 from activities.redaction import Redactor
@@ -56,6 +57,7 @@ class Attempt:
 
     `key` is the same for every attempt at the same node of the same run: the idempotency key.
     `number` counts from 1. `progress` is what the previous attempt last gave to `heartbeat`.
+    `addresses` says where on the network it may connect to.
     """
 
     node: str
@@ -65,6 +67,7 @@ class Attempt:
     number: int = 1
     progress: Json = None
     resources: Resources = field(default_factory=Resources)
+    addresses: AddressPolicy = AddressPolicy()
     redactor: Redactor = field(default_factory=Redactor)
     beat: Callable[[Json], None] = lambda _progress: None
     claims: Claims | None = None

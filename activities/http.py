@@ -19,6 +19,7 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
+from activities.addresses import ADDRESS_REFUSED
 from activities.attempt import Attempt
 from activities.blobs import Blob, Kept
 from activities.declaration import AnyImplementation, Params, declare
@@ -333,6 +334,7 @@ output: ${nodes.ask.output.json}
         INVALID_URL,
         INVALID_RESPONSE,
         RESPONSE_TOO_LARGE,
+        ADDRESS_REFUSED,
     ),
     exclusive=(("json", "form", "body"),),
     secret_params=("*",),

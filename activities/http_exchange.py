@@ -7,9 +7,8 @@ import base64
 import hashlib
 import json
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from contextlib import contextmanager
 from urllib.parse import urlencode
 
 import httpx2
@@ -32,9 +31,10 @@ from activities.http import (
     Scalar,
 )
 from activities.http_answer import read_answer, shown_url
+from activities.http_client import ClientOpener
 from flowspec.durations import format_duration
 
-__all__ = ["exchange", "open_client"]
+__all__ = ["exchange"]
 
 _LONGEST_KEY = 255
 _SAFE_ELSEWHERE = (
@@ -47,20 +47,8 @@ _SAFE_ELSEWHERE = (
 )
 
 
-@asynccontextmanager
-async def open_client() -> AsyncGenerator[httpx2.AsyncClient]:
-    """The worker's one client: pooled, following nothing by itself, keeping no cookies."""
-    async with httpx2.AsyncClient(
-        cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
-        headers={"User-Agent": "flowrunner"},
-        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
-        follow_redirects=False,
-    ) as client:
-        yield client
-
-
 async def exchange(params: HttpParams, attempt: Attempt) -> HttpResult:
-    client = await attempt.resources.get(open_client)
+    client = await attempt.resources.get(ClientOpener(policy=attempt.addresses))
     asked = await _build(client, params, attempt)
     name = f"{asked.method} {shown_url(asked.url)}"
     with _mapped_errors(name, params):

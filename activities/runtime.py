@@ -15,6 +15,7 @@ import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.addresses import AddressPolicy
 from activities.aside import aside
 from activities.attempt import Attempt, Resources
 from activities.call import NodeCall, read_call
@@ -48,6 +49,7 @@ class Services:
     secrets: Secrets
     resources: Resources
     claims: Claims
+    addresses: AddressPolicy = AddressPolicy()
 
 
 def as_activity(
@@ -101,6 +103,7 @@ async def _attempt(
                 number=activity.info().attempt,
                 progress=progress,
                 resources=services.resources,
+                addresses=services.addresses,
                 redactor=redactor,
                 beat=beat,
                 claims=services.claims,

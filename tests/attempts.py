@@ -11,6 +11,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.testing import ActivityEnvironment
 
+from activities.addresses import AddressPolicy
 from activities.attempt import Resources
 from activities.claims import Claims
 from activities.declaration import AnyImplementation
@@ -85,6 +86,7 @@ async def perform(
             secrets=Secrets([EnvironmentSource(environment or {})]),
             resources=resources,
             claims=claims or claims_in_memory(),
+            addresses=AddressPolicy(guarded=False),
             folders=folders,
         )
         result = await (env or lasting(60)).run(as_activity(node, services), argument)

@@ -32,7 +32,7 @@ async def develop(
     assert main is not None
     with _cancelled_by_signal(main), suppress(asyncio.CancelledError):
         async with codec.running(TemporalSettings().namespace), dev_server(options) as server:
-            working = asyncio.create_task(serve(settings, address=server.address))
+            working = asyncio.create_task(serve(_for_one(settings), address=server.address))
             ended = asyncio.create_task(server.ended())
             ready = asyncio.create_task(_tell(options, settings, server))
             try:
@@ -42,6 +42,11 @@ async def develop(
                     task.cancel()
                 await asyncio.gather(ready, working, ended, return_exceptions=True)
     note("stopped; what was running goes on at the next start")
+
+
+def _for_one(settings: WorkerSettings) -> WorkerSettings:
+    """On one's own machine flows talk to it, unless it is said that they may not."""
+    return settings.model_copy(update={"http_private": settings.http_private or "allow"})
 
 
 async def _until_over(

@@ -150,6 +150,24 @@ class WorkerSettings(EnvironmentSettings):
         default=None,
         shown="`*`",
     )
+    http_private: Annotated[Literal["refuse", "allow"] | None, BeforeValidator(_read_lower)] = (
+        setting(
+            "FLOWRUNNER_HTTP_PRIVATE",
+            "Whether flows may connect to addresses that are not of the public internet: loopback, "
+            "private networks, a cloud's metadata. With `allow` nothing is checked.",
+            "`refuse` or `allow`",
+            default=None,
+            shown="`refuse`; with `flowrunner dev` `allow`",
+        )
+    )
+    http_allow: str = setting(
+        "FLOWRUNNER_HTTP_ALLOW",
+        "What flows may connect to all the same, separated by commas: hosts, addresses and "
+        "networks, with a port or for all ports.",
+        "a list such as `wiki.internal,db.internal:8080,10.1.0.0/16`",
+        default="",
+        shown="",
+    )
 
 
 class DevServerSettings(EnvironmentSettings):

@@ -184,6 +184,7 @@ class Product:
             "TEMPORAL_ADDRESS": self.address,
             "FLOWRUNNER_TASK_QUEUE": self.task_queue,
             "FLOWS_DIR": str(self.flows_dir),
+            "FLOWRUNNER_HTTP_PRIVATE": "allow",  # what flows talk to here is on loopback
         }
         if "BLOB_STORAGE_TYPE" not in {**self.settings, **settings}:
             own["BLOB_STORAGE_PATH"] = str(self.blobs)

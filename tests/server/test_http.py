@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from activities.addresses import AddressPolicy
 from activities.attempt import Attempt, Resources
 from activities.errors import NodeFailed
 from activities.http import HTTP_REQUEST, HttpResult
@@ -46,7 +47,14 @@ async def ask() -> AsyncIterator[Ask]:
 
 
 def _attempt(resources: Resources) -> Attempt:
-    return Attempt(node="call", flow="f", run_id="r", key="wf-1/r/call", resources=resources)
+    return Attempt(
+        node="call",
+        flow="f",
+        run_id="r",
+        key="wf-1/r/call",
+        resources=resources,
+        addresses=AddressPolicy(guarded=False),
+    )
 
 
 @asynccontextmanager

@@ -42,6 +42,7 @@ def test_without_variables_the_defaults_hold() -> None:
     assert settings.metrics_address is None
     assert settings.shutdown_grace == 30
     assert settings.secrets_allowed is None
+    assert (settings.http_private, settings.http_allow) == (None, "")
 
 
 def test_every_worker_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,6 +58,8 @@ def test_every_worker_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         "FLOWRUNNER_MAX_CONCURRENT_WORKFLOW_TASKS": "8",
         "FLOWRUNNER_MAX_CACHED_WORKFLOWS": "0",
         "FLOWRUNNER_SECRETS_ALLOWED": "HR_TOKEN, MAIL_PASSWORD",
+        "FLOWRUNNER_HTTP_PRIVATE": "Allow",
+        "FLOWRUNNER_HTTP_ALLOW": "wiki.internal:80",
         "FLOWRUNNER_TEMPORAL_CLI": "/opt/temporal",
     }
     others: tuple[str, ...] = ("BLOB_STORAGE_", "CLAIM_CHECK_", "R2_", "FLOWRUNNER_CODEC_")
@@ -76,6 +79,8 @@ def test_every_worker_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         max_concurrent_workflow_tasks=8,
         max_cached_workflows=0,
         secrets_allowed=("HR_TOKEN", "MAIL_PASSWORD"),
+        http_private="allow",
+        http_allow="wiki.internal:80",
     )
     assert load_dev_server_settings().temporal_cli == Path("/opt/temporal")
 
