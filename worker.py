@@ -163,7 +163,7 @@ async def build_worker(
 
     claims = Claims(cloakroom)
     addresses = address_policy(settings)
-    services = Services(claims=claims, secrets=secrets, resources=resources)
+    services = Services(claims=claims, secrets=secrets, resources=resources, addresses=addresses)
     resolver = FlowResolver(
         FlowDirectory(settings.flows_dir),
         catalogue(),

@@ -67,7 +67,7 @@ class Attempt:
     number: int = 1
     progress: Json = None
     resources: Resources = field(default_factory=Resources)
-    addresses: AddressPolicy = AddressPolicy()
+    addresses: AddressPolicy = field(default_factory=AddressPolicy)
     redactor: Redactor = field(default_factory=Redactor)
     beat: Callable[[Json], None] = lambda _progress: None
     claims: Claims | None = None

@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -49,7 +49,7 @@ class Services:
     secrets: Secrets
     resources: Resources
     claims: Claims
-    addresses: AddressPolicy = AddressPolicy()
+    addresses: AddressPolicy = field(default_factory=AddressPolicy)
 
 
 def as_activity(
