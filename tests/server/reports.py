@@ -122,7 +122,7 @@ class MakeReport:
         size = await workflow.execute_activity(measure, data, **LIMITS)
         from_object = await workflow.execute_activity(title_of, {"report": report}, **LIMITS)
         await workflow.wait_condition(lambda: len(self._heard) == 2)
-        heard = await workflow.execute_activity(count, self._heard, **LIMITS)
+        heard = await workflow.execute_activity(count, [*self._heard, "w" * length], **LIMITS)
         return Digest(summary, size, from_object, heard)
 
     @workflow.signal

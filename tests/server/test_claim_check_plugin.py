@@ -18,7 +18,11 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import RawValue
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.converter import DataConverter, PayloadCodec
+from temporalio.converter import (
+    DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+    PayloadCodec,
+)
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Replayer, SharedStateManager, Worker
@@ -87,7 +91,7 @@ def expected(size: int) -> reports.Digest:
         summary=reports.Summary("Quarter", lines, reports.Line(0, "x" * 80), "n" * size),
         size=lines * 81 - 1,
         title_from_object="Quarter",
-        heard=2 * size,
+        heard=3 * size,
     )
 
 
@@ -419,6 +423,25 @@ async def test_a_codec_of_somebody_elses_is_not_dropped_in_silence(
         )
 
 
+async def test_the_converters_of_the_client_stay_its_own(temporal_server: TemporalServer) -> None:
+    client = await Client.connect(
+        temporal_server.address,
+        data_converter=DataConverter(
+            failure_converter_class=DefaultFailureConverterWithEncodedAttributes
+        ),
+        plugins=[ClaimCheckPlugin(MemoryStore())],
+    )
+    (payload,) = await client.data_converter.encode([{"b": 1, "a": 2}])
+    assert payload.data == b'{"a":2,"b":1}', "the SDK sorts them"
+    async with working(client) as queue:
+        handle = await client.start_workflow(
+            reports.Troubled.run, "fail", id=new_id(), task_queue=queue
+        )
+        assert (await failure_of(handle)).message == "no"
+    history = json.dumps((await handle.fetch_history()).to_json_dict())
+    assert "Encoded failure" in history
+
+
 async def test_what_the_claim_check_does_is_among_the_metrics_of_the_worker(
     temporal_server: TemporalServer,
 ) -> None:
@@ -427,6 +450,7 @@ async def test_what_the_claim_check_does_is_among_the_metrics_of_the_worker(
     store = MemoryStore()
     plugin, elsewhere = ClaimCheckPlugin(store), ClaimCheckPlugin(store).cloakroom("default")
     client = await Client.connect(temporal_server.address, runtime=runtime, plugins=[plugin])
+    await plugin.cloakroom("default").deposit(b"without a worker", workflow_id="w")
     async with working(client) as queue:
         handle = await client.start_workflow(
             reports.Parent.run, args=["x" * MB, False], id=new_id(), task_queue=queue
@@ -438,8 +462,8 @@ async def test_what_the_claim_check_does_is_among_the_metrics_of_the_worker(
     with pytest.raises(BlobMissing):
         await plugin.cloakroom("default").redeem(lost)
     found = await asyncio.to_thread(_metrics, address)
-    assert found['claimcheck_values{operation="put"}'] == 2
-    assert found['claimcheck_bytes{operation="put"}'] == 3 * MB + 4
+    assert found['claimcheck_values{operation="put"}'] == 3
+    assert found['claimcheck_bytes{operation="put"}'] == 3 * MB + 4 + len("without a worker")
     assert 0 < found["claimcheck_stored_bytes"] < MB / 10
     assert found['claimcheck_values{operation="get"}'] == 1
     assert found['claimcheck_bytes{operation="get"}'] == 4

@@ -81,6 +81,7 @@ async def test_payloads_come_back_as_they_were_and_are_kept_once() -> None:
         Payload(metadata={"encoding": b"x", "odd": b"\xff\x00"}, data=b"\x00" * 100),
         Payload(),
         Payload(metadata={str(n): b"" for n in range(200)}, data=b"x"),
+        Payload(metadata={str(n): b"" for n in reversed(range(200))}, data=b"x"),
     ]
     claims = await driver(store).store(workflow(), given)
     assert await driver(store).retrieve(RETRIEVE, claims) == given

@@ -365,6 +365,13 @@ async def test_claims_that_are_nowhere_are_none(world: World, payload: Payload, 
     assert world.store.gets == 0
 
 
+async def test_a_claim_that_is_pointed_to_twice_is_one_claim(world: World) -> None:
+    claim = await keep(world.room(), "value", workflow_id="w")
+    twice = json_payload(json.dumps({"a": claim.as_json()}), claims=b'["/a","/a"]')
+    assert await world.read(twice, "worker") == {"a": claim}
+    assert await world.read(twice, "client") == {"a": "value"}
+
+
 @pytest.mark.parametrize("role", ["client", "worker", "replay"])
 async def test_what_a_user_has_written_is_never_taken_for_a_claim(world: World, role: Role) -> None:
     real = await keep(world.room(), "secret", workflow_id="w")
