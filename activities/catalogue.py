@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from activities import http, log
+from activities import http, log, webhook
 from activities.declaration import AnyImplementation
 from flowspec.builtin import BUILTIN
 from flowspec.catalogue import Catalogue
@@ -12,7 +12,7 @@ __all__ = ["catalogue", "implementations"]
 
 def implementations() -> tuple[AnyImplementation, ...]:
     """What a worker performs as activities."""
-    return (*http.NODE_TYPES, *log.NODE_TYPES)
+    return (*http.NODE_TYPES, *webhook.NODE_TYPES, *log.NODE_TYPES)
 
 
 def catalogue() -> Catalogue:

@@ -47,7 +47,9 @@ __all__ = [
     "HttpParams",
     "HttpResult",
     "Scalar",
+    "Seconds",
     "Timeouts",
+    "check_headers",
 ]
 
 MAX_REDIRECTS = 5
@@ -114,7 +116,8 @@ Scalar = str | int | float | bool
 Status = Annotated[int, Field(ge=100, le=599)] | Annotated[str, Field(pattern=_STATUS_CLASS)]
 
 
-def _check_headers(headers: dict[str, Scalar]) -> dict[str, Scalar]:
+def check_headers(headers: dict[str, Scalar]) -> dict[str, Scalar]:
+    """The same; raises ValueError for one that cannot be sent."""
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
             raise ValueError(f"{name!r} is not a header's name")
@@ -151,7 +154,7 @@ class ApiKey(Params):
     @model_validator(mode="after")
     def _fits_a_header(self) -> Self:
         if self.in_ == "header":
-            _check_headers({self.name: self.value})
+            check_headers({self.name: self.value})
         return self
 
     name: str = Field(min_length=1)
@@ -176,7 +179,7 @@ class Auth(Params):
     @field_validator("bearer")
     @classmethod
     def _fits_a_header(cls, bearer: str | None) -> str | None:
-        _check_headers({"Authorization": bearer or ""})
+        check_headers({"Authorization": bearer or ""})
         return bearer
 
     @model_validator(mode="after")
@@ -194,7 +197,7 @@ class HttpParams(Params):
     """The method."""
     url: str
     """Where to, beginning with `http://` or `https://`. User name and password go into `auth`."""
-    headers: Annotated[dict[str, Scalar], AfterValidator(_check_headers)] = Field(
+    headers: Annotated[dict[str, Scalar], AfterValidator(check_headers)] = Field(
         default_factory=dict
     )
     """Headers by name."""

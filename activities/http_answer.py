@@ -30,13 +30,28 @@ from activities.http import (
 from flowspec.catalogue import ErrorType
 from flowspec.values import Json, JsonObject
 
-__all__ = ["read_answer", "shown_url"]
+__all__ = ["check_status", "excerpt", "read_answer", "shown_url"]
 
 _EXCERPT = 2048
 """How much of an error's body goes into its details, in characters."""
 _READ_OF_ERROR = 64 * 1024
 _SHOWN_IN_MESSAGE = 200
 _TRY_LATER_STATUSES = (408, 425, 429)
+
+
+async def check_status(
+    response: httpx2.Response, params: HttpParams, name: str, attempt: Attempt
+) -> None:
+    """Fails with the error that the status means, unless it is a success."""
+    if not _expected(response.status_code, params):
+        raise await _refusal(response, name, attempt)
+
+
+async def excerpt(response: httpx2.Response, attempt: Attempt) -> str:
+    """The beginning of the body as text, without secrets, which go before it is cut short."""
+    raw = (await _read_body(response, _READ_OF_ERROR))[:_READ_OF_ERROR]
+    text = _decode(raw, response.charset_encoding) or raw.decode("utf-8", "replace")
+    return attempt.redactor.text(text)[:_EXCERPT]
 
 
 async def read_answer(
@@ -48,8 +63,7 @@ async def read_answer(
     ended: Callable[[], None],
 ) -> HttpResult:
     """`ended` is called once nothing more is waited for that the server has to send."""
-    if not _expected(response.status_code, params):
-        raise await _refusal(response, name, attempt)
+    await check_status(response, params, name, attempt)
     result: HttpResult = {
         "status": response.status_code,
         "headers": {key: text for key, text in response.headers.items() if key != "set-cookie"},
@@ -158,11 +172,9 @@ def _error_of(response: httpx2.Response) -> ErrorType:
 
 
 async def _refusal(response: httpx2.Response, name: str, attempt: Attempt) -> NodeFailed:
-    """What a status that is no success means; secrets go before the body is cut short."""
+    """What a status that is no success means."""
     error = _error_of(response)
-    raw = (await _read_body(response, _READ_OF_ERROR))[:_READ_OF_ERROR]
-    text = _decode(raw, response.charset_encoding) or raw.decode("utf-8", "replace")
-    body = attempt.redactor.text(text)[:_EXCERPT]
+    body = await excerpt(response, attempt)
     details: JsonObject = {
         "status": response.status_code,
         "url": shown_url(response.url),

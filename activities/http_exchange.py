@@ -7,8 +7,9 @@ import base64
 import hashlib
 import json
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import httpx2
@@ -34,7 +35,7 @@ from activities.http_answer import read_answer, shown_url
 from activities.http_client import ClientOpener
 from flowspec.durations import format_duration
 
-__all__ = ["exchange"]
+__all__ = ["Answered", "answered", "exchange"]
 
 _LONGEST_KEY = 255
 _SAFE_ELSEWHERE = (
@@ -47,7 +48,30 @@ _SAFE_ELSEWHERE = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """An answer whose body is not read yet.
+
+    `name` is what the request is called in errors; `ended` is to be called once nothing more is
+    waited for that the server has to send.
+    """
+
+    response: httpx2.Response
+    name: str
+    ended: Callable[[], None]
+
+
 async def exchange(params: HttpParams, attempt: Attempt) -> HttpResult:
+    async with answered(params, attempt) as answer:
+        return await read_answer(answer.response, params, answer.name, attempt, ended=answer.ended)
+
+
+@asynccontextmanager
+async def answered(params: HttpParams, attempt: Attempt) -> AsyncGenerator[Answered]:
+    """Send the request, and give the answer while it lasts, whatever its status.
+
+    What goes wrong on the way, or inside, is told by the errors of `http.request`.
+    """
     client = await attempt.resources.get(ClientOpener(policy=attempt.addresses))
     asked = await _build(client, params, attempt)
     name = f"{asked.method} {shown_url(asked.url)}"
@@ -55,9 +79,7 @@ async def exchange(params: HttpParams, attempt: Attempt) -> HttpResult:
         async with asyncio.timeout(params.limits().total) as limit:
             response = await _follow(client, asked, params)
             try:
-                return await read_answer(
-                    response, params, name, attempt, ended=lambda: limit.reschedule(None)
-                )
+                yield Answered(response=response, name=name, ended=lambda: limit.reschedule(None))
             finally:
                 await response.aclose()
 
