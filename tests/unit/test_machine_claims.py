@@ -457,6 +457,31 @@ def test_a_node_can_be_withdrawn_while_something_of_it_is_worked_out(
     assert played.messages == ([f"slow is {outcome}"] if outcome else [])
 
 
+def test_a_withdrawn_change_of_variables_is_not_worked_out_once_more() -> None:
+    text = """\
+flow: once
+input: {required: [x], properties: {x: {}}}
+vars: {v: 0, s: 0}
+nodes:
+  a: {type: set, params: {v: "${input.x.n + vars.s}"}}
+  b: {type: event, next: c}
+  c: {type: set, params: {s: 1}}
+"""
+    world = World(plans={"once": plan_of(text)})
+    machine = world.start("once", {"x": Claim({"n": 1})})  # type: ignore[dict-item]
+    machine.advance(0.0)
+    machine.signal("b", None)
+    machine.advance(0.0)
+    machine.cancel("enough")
+    machine.advance(0.0)
+    machine.take()
+    machine.answer("a~params", {"v": 1})
+    machine.advance(0.0)
+    assert machine.take() == []
+    assert machine.finished is not None
+    assert machine.finished.status == "cancelled"
+
+
 def test_what_is_put_away_in_a_run_is_not_put_away_in_its_plan() -> None:
     text = """\
 flow: plan

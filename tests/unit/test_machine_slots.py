@@ -30,6 +30,7 @@ nodes:
   hold: {type: wait, params: {for: 1h}}
 """
 
+HEAD_WITHOUT_SECRETS = HEAD.replace("secrets: [TOKEN]\n", "")
 REST = "{type: wait, params: {for: 1h}}"
 PLACES = {
     "input/x/": f"  a: {REST}",
@@ -156,8 +157,8 @@ def answer(machine: Machine, operation: Call | Evaluate | Child) -> None:
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("in_the_run", [False, True])
 def test_every_value_can_be_put_away(place: str, in_the_run: bool) -> None:
-    text = HEAD.replace("secrets: [TOKEN]\n", "") if "TOKEN" not in PLACES[place] else HEAD
-    program = Program(plan_of(text + PLACES[place] + "\n"))
+    head = HEAD if "TOKEN" in PLACES[place] else HEAD_WITHOUT_SECRETS
+    program = Program(plan_of(f"{head}{PLACES[place]}\n"))
     machine = Machine.start(program, run=RUN, input=INPUT, now=0.0)
     machine.signal("go", LARGE)
     quiet(machine)
@@ -206,3 +207,47 @@ nodes:
         assert any(path.startswith(place) for path in before), before
     put_away(machine.slots())
     assert left_in(machine.dump()) == []
+    assert begun is not any(path.startswith("shard/") for path in before), before
+
+
+def test_items_that_were_worked_off_elsewhere_do_not_stay_in_the_run() -> None:
+    text = """\
+flow: wide
+input: {required: [list], properties: {list: {}}}
+nodes:
+  each: {type: log, foreach: "${input.list}", params: {message: x}}
+"""
+    program = Program(sharded(plan_of(text), 2))
+    machine = Machine.start(program, run=RUN, input={"list": [LARGE] * 5}, now=0.0)
+    machine.advance(0.0)
+    machine.answer("each~shard0", {"outputs": [1, 2], "error": None})
+    machine.advance(0.0)
+    runs: Any = machine.dump()["runs"]
+    assert runs["each"]["items"] == [None, None, LARGE, LARGE, LARGE]
+    assert runs["each"]["outputs"] == [1, 2, None, None, None]
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        "{type: log, params: {message: x, data: {a: 1}}}",
+        '{type: http.request, params: {url: x, headers: {A: "${secrets.TOKEN}", B: "${input.x}"}}}',
+    ],
+)
+def test_what_is_asked_again_is_the_same_and_the_plan_is_too(node: str) -> None:
+    text = f"{HEAD if 'TOKEN' in node else HEAD_WITHOUT_SECRETS}  away: {node}\n"
+    program = Program(plan_of(text))
+    for _ in range(2):
+        machine = Machine.start(program, run=RUN, input=INPUT, now=0.0)
+        machine.advance(0.0)
+        first = next(o for o in machine.take() if isinstance(o, Call))
+        assert "Claim" not in repr(first.argument)
+        told = loaded(first.argument)
+        machine.fail("away", never_began())
+        machine.advance(0.0)
+        put_away(machine.slots())
+        machine.answer("away~s2~pause", None)
+        machine.advance(1.0)
+        again = next(o for o in machine.take() if isinstance(o, Call))
+        assert loaded(again.argument) == told
+        assert "Claim" in repr(again.argument)
