@@ -251,3 +251,8 @@ def test_what_is_asked_again_is_the_same_and_the_plan_is_too(node: str) -> None:
         again = next(o for o in machine.take() if isinstance(o, Call))
         assert loaded(again.argument) == told
         assert "Claim" in repr(again.argument)
+        for pointer in told.get("deferred", []):
+            place: Any = again.argument["params"]
+            for step in pointer.split("/")[1:]:
+                place = place[step]
+            assert "${" in place
