@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,16 +54,21 @@ class S3Server:
 
     def client(self) -> S3Client:
         """boto3's, to look behind the back of what is tested."""
-        import boto3
+        return _client(self)
 
-        client: S3Client = boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            region_name=self.region,
-            aws_access_key_id=self.credentials.access_key_id,
-            aws_secret_access_key=self.credentials.secret_access_key,
-        )
-        return client
+
+@cache
+def _client(server: S3Server) -> S3Client:
+    import boto3
+
+    client: S3Client = boto3.client(
+        "s3",
+        endpoint_url=server.endpoint,
+        region_name=server.region,
+        aws_access_key_id=server.credentials.access_key_id,
+        aws_secret_access_key=server.credentials.secret_access_key,
+    )
+    return client
 
 
 @contextmanager

@@ -45,6 +45,9 @@ class BlobStore(ABC):
         nobody sees any. Putting what is there already is no error and writes nothing, but makes
         the blob count as modified now if it is older than a few hours: so that nobody sweeps
         away what is needed again.
+
+        Raises the `OSError` of a file that cannot be read, and `ValueError` for one that changes
+        meanwhile; nothing is kept then.
         """
 
     @abstractmethod
@@ -78,7 +81,10 @@ class BlobStore(ABC):
     @abstractmethod
     def list_keys(self, prefix: str = "", *, after: str = "") -> AsyncIterator[StoredBlob]:
         """The blobs whose keys begin with `prefix`, in the order of their keys, from the first
-        one after the key `after` on. Files that are no blobs of ours are passed over.
+        one after the key `after` on. Files that are no blobs of ours are passed over, and so are
+        those that `health` puts, unless `prefix` is of their folder.
+
+        Raises `ClaimInvalid` if either has a letter that is in no key.
         """
 
     async def close(self) -> None:  # noqa: B027 - a store may have nothing to give back

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from claimcheck.errors import BlobMissing, StoreUnavailable
@@ -149,7 +149,7 @@ class S3Store(ThreadedStore):
         client, object = self._client(), self._object(key)
         try:
             head = client.head_object(**object)
-            return StoredBlob(key=key, size=head["ContentLength"], modified=head["LastModified"])
+            return _stored(key, head["ContentLength"], head["LastModified"])
         except ClientError as error:
             if status_of(error) >= 500:
                 raise
@@ -160,7 +160,7 @@ class S3Store(ThreadedStore):
         except client.exceptions.NoSuchKey:
             return None
         answer["Body"].close()
-        return StoredBlob(key=key, size=answer["ContentLength"], modified=answer["LastModified"])
+        return _stored(key, answer["ContentLength"], answer["LastModified"])
 
     def _remove(self, key: str) -> None:
         self._client().delete_object(**self._object(key))
@@ -177,10 +177,8 @@ class S3Store(ThreadedStore):
             PaginationConfig={"PageSize": _PAGE},
         ):
             yield [
-                StoredBlob(
-                    key=found["Key"].removeprefix(self._prefix),
-                    size=found["Size"],
-                    modified=found["LastModified"],
+                _stored(
+                    found["Key"].removeprefix(self._prefix), found["Size"], found["LastModified"]
                 )
                 for found in page.get("Contents", ())
             ]
@@ -192,6 +190,10 @@ class S3Store(ThreadedStore):
         from claimcheck.stores.s3_errors import explained
 
         return explained(error, self._place)
+
+
+def _stored(key: str, size: int, modified: datetime) -> StoredBlob:
+    return StoredBlob(key=key, size=size, modified=modified.astimezone(UTC))
 
 
 def _folder(prefix: str) -> str:
