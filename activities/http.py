@@ -5,189 +5,42 @@ The exchange itself is in `activities.http_exchange`, which is loaded by the fir
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal, NotRequired, Self
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import TypedDict
 
 from activities.addresses import ADDRESS_REFUSED
 from activities.attempt import Attempt
 from activities.blobs import Blob, Kept
 from activities.declaration import AnyImplementation, Params, declare
-from flowspec.catalogue import ErrorType, RetryDefaults
-from flowspec.durations import parse_duration
+from activities.http_auth import Auth
+from activities.http_errors import (
+    CLIENT_ERROR,
+    INVALID_RESPONSE,
+    INVALID_URL,
+    NETWORK_ERROR,
+    REDIRECT,
+    RESPONSE_TOO_LARGE,
+    SERVER_ERROR,
+    TIMEOUT,
+    TLS_ERROR,
+    TOKEN_REFUSED,
+    TOKEN_UNAVAILABLE,
+    TRY_LATER,
+    UNEXPECTED_STATUS,
+)
+from activities.http_fields import Scalar, Seconds, Status, Timeouts, check_headers
+from flowspec.catalogue import RetryDefaults
 from flowspec.values import Json
 
-__all__ = [
-    "CLIENT_ERROR",
-    "INVALID_RESPONSE",
-    "INVALID_URL",
-    "MAX_REDIRECTS",
-    "NETWORK_ERROR",
-    "NODE_TYPES",
-    "REDIRECT",
-    "RESPONSE_TOO_LARGE",
-    "SERVER_ERROR",
-    "TIMEOUT",
-    "TLS_ERROR",
-    "TRY_LATER",
-    "UNEXPECTED_STATUS",
-    "ApiKey",
-    "Auth",
-    "Basic",
-    "HttpParams",
-    "HttpResult",
-    "Scalar",
-    "Seconds",
-    "Timeouts",
-    "check_headers",
-]
+__all__ = ["HTTP_REQUEST", "MAX_REDIRECTS", "NODE_TYPES", "HttpParams", "HttpResult"]
 
 MAX_REDIRECTS = 5
 
 _MAX_BYTES = 32_000_000
 _MOST_IN_MEMORY = 256_000_000
 _MAX_SAVED = 10_000_000_000
-
-CLIENT_ERROR = ErrorType(
-    name="HttpClientError",
-    permanent=True,
-    meaning="The server answered 4xx, other than 408, 425 and 429",
-)
-TRY_LATER = ErrorType(
-    name="HttpTryLater",
-    permanent=False,
-    meaning="The server answered 408, 425 or 429: the same request may succeed later",
-)
-SERVER_ERROR = ErrorType(name="HttpServerError", permanent=False, meaning="The server answered 5xx")
-UNEXPECTED_STATUS = ErrorType(
-    name="HttpUnexpectedStatus",
-    permanent=True,
-    meaning="The status is no error of its own, but `expect` does not list it",
-)
-REDIRECT = ErrorType(
-    name="HttpRedirect",
-    permanent=True,
-    meaning="A redirect that is not followed: not asked for, too many, or not safe",
-)
-NETWORK_ERROR = ErrorType(
-    name="HttpNetworkError",
-    permanent=False,
-    meaning="No name, no connection, or the connection broke",
-)
-TIMEOUT = ErrorType(name="HttpTimeout", permanent=False, meaning="One of `timeouts` ran out")
-TLS_ERROR = ErrorType(
-    name="HttpTlsError", permanent=True, meaning="The server's certificate is not trusted"
-)
-INVALID_URL = ErrorType(
-    name="HttpInvalidUrl", permanent=True, meaning="`url` is not an http or https URL"
-)
-INVALID_RESPONSE = ErrorType(
-    name="HttpInvalidResponse",
-    permanent=True,
-    meaning="The body is not what its content type or encoding says",
-)
-RESPONSE_TOO_LARGE = ErrorType(
-    name="ResponseTooLarge",
-    permanent=True,
-    meaning="The body is larger than `max_bytes`; `save` takes larger ones",
-)
-
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
-_STATUS_CLASS = r"^[1-5]xx$"
-
-
-Seconds = Annotated[
-    float,
-    BeforeValidator(parse_duration),
-    WithJsonSchema({"type": "string", "format": "duration-text"}),
-]
-Scalar = str | int | float | bool
-Status = Annotated[int, Field(ge=100, le=599)] | Annotated[str, Field(pattern=_STATUS_CLASS)]
-
-
-def check_headers(headers: dict[str, Scalar]) -> dict[str, Scalar]:
-    """The same; raises ValueError for one that cannot be sent."""
-    for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is not a header's name")
-        if isinstance(value, str) and not _HEADER_VALUE.fullmatch(value):
-            raise ValueError(f"the value of {name!r} has a line break or another control character")
-    return headers
-
-
-class Timeouts(Params):
-    """How long each part may take."""
-
-    connect: Seconds = Field(default="10s", validate_default=True)
-    """To reach the server."""
-    read: Seconds = Field(default="60s", validate_default=True)
-    """Between two pieces of the answer."""
-    write: Seconds = Field(default="60s", validate_default=True)
-    """Between two pieces of the request."""
-    pool: Seconds = Field(default="60s", validate_default=True)
-    """To get a free connection."""
-    total: Seconds | None = None
-    """The whole exchange, redirects included; without end if left out."""
-
-
-class Basic(Params):
-    """A user name and a password."""
-
-    username: str
-    password: str
-
-
-class ApiKey(Params):
-    """A key in a header or in the query."""
-
-    @model_validator(mode="after")
-    def _fits_a_header(self) -> Self:
-        if self.in_ == "header":
-            check_headers({self.name: self.value})
-        return self
-
-    name: str = Field(min_length=1)
-    """The header's or the query parameter's name."""
-    value: str = Field(min_length=1)
-    in_: Literal["header", "query"] = Field(default="header", alias="in")
-    """Where it goes."""
-
-
-class Auth(Params):
-    """Exactly one of the three."""
-
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
-
-    basic: Basic | None = None
-    """`{username, password}`."""
-    bearer: str | None = None
-    """The token."""
-    api_key: ApiKey | None = None
-    """`{name, value, in: header or query}`."""
-
-    @field_validator("bearer")
-    @classmethod
-    def _fits_a_header(cls, bearer: str | None) -> str | None:
-        check_headers({"Authorization": bearer or ""})
-        return bearer
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        given = [self.basic, self.bearer, self.api_key]
-        if sum(found is not None for found in given) != 1:
-            raise ValueError("expected exactly one of basic, bearer and api_key")
-        return self
 
 
 class HttpParams(Params):
@@ -211,7 +64,7 @@ class HttpParams(Params):
     """The body, sent as it is, however large: a text, bytes kept by `save`, any other value as its
     JSON. Without a `Content-Type` header they are sent as what they are."""
     auth: Auth | None = None
-    """Who is asking: `basic`, `bearer` or `api_key`."""
+    """Who is asking: `basic`, `bearer`, `api_key` or `oauth2`."""
     timeouts: Timeouts | Seconds | None = None
     """A duration for the whole exchange, or one for each of its parts."""
     follow_redirects: bool = False
@@ -262,10 +115,7 @@ class HttpParams(Params):
             return self.timeouts
         if self.timeouts is None:
             return Timeouts()
-        whole = self.timeouts
-        return Timeouts.model_construct(
-            connect=whole, read=whole, write=whole, pool=whole, total=whole
-        )
+        return Timeouts.all_of(self.timeouts)
 
 
 class HttpResult(TypedDict):
@@ -338,6 +188,8 @@ output: ${nodes.ask.output.json}
         INVALID_RESPONSE,
         RESPONSE_TOO_LARGE,
         ADDRESS_REFUSED,
+        TOKEN_REFUSED,
+        TOKEN_UNAVAILABLE,
     ),
     exclusive=(("json", "form", "body"),),
     secret_params=("*",),

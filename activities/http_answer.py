@@ -16,7 +16,8 @@ from activities.aside import aside
 from activities.attempt import Attempt
 from activities.blobs import is_textual
 from activities.errors import NodeFailed
-from activities.http import (
+from activities.http import HttpParams, HttpResult
+from activities.http_errors import (
     CLIENT_ERROR,
     INVALID_RESPONSE,
     REDIRECT,
@@ -24,8 +25,6 @@ from activities.http import (
     SERVER_ERROR,
     TRY_LATER,
     UNEXPECTED_STATUS,
-    HttpParams,
-    HttpResult,
 )
 from flowspec.catalogue import ErrorType
 from flowspec.values import Json, JsonObject

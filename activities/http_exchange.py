@@ -1,43 +1,28 @@
-"""One HTTP exchange: building the request, sending it safely, reading what comes back."""
+"""One HTTP exchange: sending the request safely, and reading what comes back."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import json
-import ssl
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 import httpx2
 
-from activities.aside import aside
 from activities.attempt import Attempt
-from activities.blobs import Blob
-from activities.errors import INVALID_PARAMS, NodeFailed
-from activities.http import (
-    INVALID_RESPONSE,
-    INVALID_URL,
-    MAX_REDIRECTS,
-    NETWORK_ERROR,
-    REDIRECT,
-    TIMEOUT,
-    TLS_ERROR,
-    Auth,
-    HttpParams,
-    HttpResult,
-    Scalar,
-)
+from activities.errors import NodeFailed
+from activities.http import MAX_REDIRECTS, HttpParams, HttpResult
 from activities.http_answer import read_answer, shown_url
+from activities.http_auth import OAuth2
+from activities.http_building import build
 from activities.http_client import ClientOpener
-from flowspec.durations import format_duration
+from activities.http_errors import REDIRECT
+from activities.http_tokens import Taken, open_tokens
+from activities.http_trouble import mapped_errors
 
 __all__ = ["Answered", "answered", "exchange"]
 
-_LONGEST_KEY = 255
+_UNAUTHORIZED = 401
 _SAFE_ELSEWHERE = (
     "accept",
     "accept-encoding",
@@ -73,115 +58,43 @@ async def answered(params: HttpParams, attempt: Attempt) -> AsyncGenerator[Answe
     What goes wrong on the way, or inside, is told by the errors of `http.request`.
     """
     client = await attempt.resources.get(ClientOpener(policy=attempt.addresses))
-    asked = await _build(client, params, attempt)
+    asked = await build(client, params, attempt)
     name = f"{asked.method} {shown_url(asked.url)}"
-    with _mapped_errors(name, params):
+    with mapped_errors(name, params.limits()):
         async with asyncio.timeout(params.limits().total) as limit:
-            response = await _follow(client, asked, params)
+            response = await _sent(client, asked, params, attempt)
             try:
                 yield Answered(response=response, name=name, ended=lambda: limit.reschedule(None))
             finally:
                 await response.aclose()
 
 
-async def _build(
-    client: httpx2.AsyncClient, params: HttpParams, attempt: Attempt
-) -> httpx2.Request:
-    headers = {name: _text(value) for name, value in params.headers.items()}
-    query: dict[str, Scalar | list[Scalar]] = {
-        name: value for name, value in params.query.items() if value is not None
-    }
-    if params.auth is not None:
-        _authenticate(params.auth, headers, query, attempt)
-    if params.method in ("POST", "PATCH") and not params.header("idempotency-key"):
-        headers["Idempotency-Key"] = _header_key(attempt.key)
-    content, described = await _body(params)
-    headers.update(
-        {name: text for name, text in described.items() if not params.header(name.lower())}
-    )
-    url = _read_url(params.url)
-    limits = params.limits()
-    return client.build_request(
-        params.method,
-        url.copy_merge_params(query) if query else url,
-        headers=[(name.encode("ascii"), value.encode()) for name, value in headers.items()],
-        content=content,
-        timeout=httpx2.Timeout(
-            connect=limits.connect, read=limits.read, write=limits.write, pool=limits.pool
-        ),
-    )
+async def _sent(
+    client: httpx2.AsyncClient, asked: httpx2.Request, params: HttpParams, attempt: Attempt
+) -> httpx2.Response:
+    """The last answer; with a new token where one that was kept is taken no longer."""
+    oauth2 = params.auth.oauth2 if params.auth is not None else None
+    if oauth2 is None:
+        return await _follow(client, asked, params)
+    taken = await _authorize(asked, oauth2, attempt)
+    response = await _follow(client, asked, params)
+    if response.status_code != _UNAUTHORIZED or not taken.was_kept:
+        return response
+    await response.aclose()
+    await _authorize(asked, oauth2, attempt, instead_of=taken)
+    return await _follow(client, asked, params)
 
 
-async def _body(params: HttpParams) -> tuple[bytes | AsyncIterable[bytes] | None, dict[str, str]]:
-    """The body, and the headers that describe it."""
-    if params.has("json"):
-        value = params.json_
-        data = await aside(lambda: json.dumps(value, ensure_ascii=False).encode(), over=value)
-        return data, {"Content-Type": "application/json"}
-    if params.form is not None:
-        fields = [
-            (name, _text(item))
-            for name, value in params.form.items()
-            for item in (value if isinstance(value, list) else [value])
-        ]
-        data = urlencode(fields).encode()
-        return data, {"Content-Type": "application/x-www-form-urlencoded"}
-    if params.body is not None:
-        kind, size = await params.body.content_type(), await params.body.size()
-        return _Streamed(params.body), {"Content-Type": kind, "Content-Length": str(size)}
-    return None, {}
-
-
-class _Streamed:
-    """A body that is read anew each time it is sent: once more after a redirect."""
-
-    def __init__(self, blob: Blob) -> None:
-        self._blob = blob
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._blob.stream()
-
-
-def _authenticate(
-    auth: Auth, headers: dict[str, str], query: dict[str, Scalar | list[Scalar]], attempt: Attempt
-) -> None:
-    if auth.bearer is not None:
-        headers["Authorization"] = f"Bearer {auth.bearer}"
-    elif auth.basic is not None:
-        pair = f"{auth.basic.username}:{auth.basic.password}"
-        token = base64.b64encode(pair.encode()).decode()
-        attempt.conceal(token)
-        headers["Authorization"] = f"Basic {token}"
-    elif auth.api_key is not None and auth.api_key.in_ == "header":
-        headers[auth.api_key.name] = auth.api_key.value
-    elif auth.api_key is not None:
-        attempt.conceal(auth.api_key.value)
-        query[auth.api_key.name] = auth.api_key.value
-
-
-def _header_key(key: str) -> str:
-    """The key itself where a header can hold it, else its hash."""
-    if len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable():
-        return key
-    return hashlib.sha256(key.encode()).hexdigest()
-
-
-def _read_url(text: str) -> httpx2.URL:
-    try:
-        url = httpx2.URL(text)
-    except httpx2.InvalidURL as error:
-        raise NodeFailed(INVALID_URL, f"the url {text!r} cannot be read: {error}") from error
-    if url.scheme not in ("http", "https") or not url.host:
-        raise NodeFailed(
-            INVALID_URL, f"the url {text!r} does not begin with http:// or https:// and a host"
-        )
-    if url.userinfo:
-        raise NodeFailed(
-            INVALID_URL,
-            f"the url of {url.host} holds a user name or password: give them as "
-            "auth: {basic: {username: …, password: …}}",
-        )
-    return url
+async def _authorize(
+    asked: httpx2.Request, oauth2: OAuth2, attempt: Attempt, instead_of: Taken | None = None
+) -> Taken:
+    tokens = await attempt.resources.get(open_tokens)
+    if instead_of is not None:
+        tokens.drop(oauth2, instead_of.token)
+    taken = await tokens.get(oauth2, attempt, exchange)
+    attempt.conceal(taken.token)
+    asked.headers["Authorization"] = f"Bearer {taken.token}"
+    return taken
 
 
 async def _follow(
@@ -233,43 +146,3 @@ def _is_chunked(request: httpx2.Request) -> bool:
 def _is_upgrade(old: httpx2.URL, new: httpx2.URL) -> bool:
     ports = (old.port, new.port) == (None, None)
     return (old.scheme, new.scheme, new.host) == ("http", "https", old.host) and ports
-
-
-def _text(value: Scalar) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-@contextmanager
-def _mapped_errors(name: str, params: HttpParams) -> Iterator[None]:
-    try:
-        yield
-    except TimeoutError as error:
-        total = format_duration(params.limits().total or 0)
-        raise NodeFailed(TIMEOUT, f"{name} took longer than {total}") from error
-    except httpx2.TimeoutException as error:
-        part = _TIMEOUT_PARTS.get(type(error), "read")
-        limit = format_duration(getattr(params.limits(), part))
-        raise NodeFailed(TIMEOUT, f"{name}: no progress in {limit} (timeouts.{part})") from error
-    except httpx2.DecodingError as error:
-        raise NodeFailed(INVALID_RESPONSE, f"{name}: the body is damaged: {error}") from error
-    except httpx2.LocalProtocolError as error:
-        raise NodeFailed(INVALID_PARAMS, f"{name} cannot be sent: {error}") from error
-    except httpx2.TransportError as error:
-        raise _network_trouble(name, error) from error
-
-
-_TIMEOUT_PARTS: dict[type[Exception], str] = {
-    httpx2.ConnectTimeout: "connect",
-    httpx2.WriteTimeout: "write",
-    httpx2.PoolTimeout: "pool",
-}
-
-
-def _network_trouble(name: str, error: httpx2.TransportError) -> NodeFailed:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            why = cause.verify_message or str(cause)
-            return NodeFailed(TLS_ERROR, f"{name}: the certificate is not trusted: {why}")
-        cause = cause.__cause__ or cause.__context__
-    return NodeFailed(NETWORK_ERROR, f"{name}: {str(error) or type(error).__name__}")

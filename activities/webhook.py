@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 from activities.addresses import ADDRESS_REFUSED
 from activities.attempt import Attempt
 from activities.declaration import AnyImplementation, Params, declare
-from activities.http import (
+from activities.http_errors import (
     CLIENT_ERROR,
     INVALID_URL,
     NETWORK_ERROR,
@@ -25,10 +25,8 @@ from activities.http import (
     TLS_ERROR,
     TRY_LATER,
     UNEXPECTED_STATUS,
-    Scalar,
-    Seconds,
-    check_headers,
 )
+from activities.http_fields import Scalar, Seconds, check_headers
 from flowspec.catalogue import ErrorType, RetryDefaults
 from flowspec.values import Json
 

@@ -17,9 +17,11 @@ from activities.aside import aside
 from activities.attempt import Attempt
 from activities.blobs import blob_of
 from activities.errors import NodeFailed
-from activities.http import CLIENT_ERROR, HttpParams, Timeouts
+from activities.http import HttpParams
 from activities.http_answer import check_status, excerpt
+from activities.http_errors import CLIENT_ERROR
 from activities.http_exchange import Answered, answered
+from activities.http_fields import Timeouts
 from activities.webhook import GONE, WebhookParams, WebhookResult, key_of
 
 __all__ = ["deliver", "message_id", "signatures"]
@@ -47,13 +49,7 @@ async def deliver(params: WebhookParams, attempt: Attempt) -> WebhookResult:
             "webhook-signature": signatures(keys, identity, now, body.encode()),
         },
         body=blob_of(body),
-        timeouts=Timeouts.model_construct(
-            connect=params.timeout,
-            read=params.timeout,
-            write=params.timeout,
-            pool=params.timeout,
-            total=params.timeout,
-        ),
+        timeouts=Timeouts.all_of(params.timeout),
     )
     async with answered(request, attempt) as answer:
         await _check(answer, request, attempt)

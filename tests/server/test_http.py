@@ -462,7 +462,7 @@ async def test_credentials_in_the_url_are_refused_and_not_repeated(ask: Ask) -> 
     ("params", "message"),
     [
         ({"json": 1, "body": "b"}, "params: expected one body, found json and body"),
-        ({"auth": {}}, "params.auth: expected exactly one of basic, bearer and api_key"),
+        ({"auth": {}}, "params.auth: expected exactly one of basic, bearer, api_key and oauth2"),
         ({"headers": {"X": "a\nb"}}, "line break"),
         ({"headers": {"X Y": "a"}}, "'X Y' is not a header's name"),
         ({"auth": {"bearer": "a\r\nX: b"}}, "line break"),
