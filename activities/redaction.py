@@ -24,6 +24,21 @@ BLOT = "***"
 _LEAST_BASE64 = 8
 """Fewer characters than this turn up in unrelated base64 by chance."""
 
+_UNQUOTED = (
+    "",
+    "/",
+    "*",  # in a form
+    "!'()*",  # JavaScript's encodeURIComponent
+    "!#$&'()*+,/:;=?@",  # JavaScript's encodeURI
+    "!$&'()*+,/:;=?@",  # RFC 3986
+    # As browsers and httpx write what stands in a URL already:
+    "!$%&'()*+,",  # user and password
+    "!$%&'()*+,/:;=@[\\]^|",  # the path
+    "!$%&'()*+,/:;=?@[\\]^`{|}",  # the query
+    "!#$%&'()*+,/:;=?@[\\]^{|}",  # the fragment
+)
+"""What is left as it is besides letters, digits and `_.-~` where a URL quotes the rest."""
+
 _ENCODINGS = ("utf-8", "latin-1", "utf-16-le", "utf-16-be")
 
 _MOST_FOR_AUTOMATON = 32 * 1024
@@ -35,8 +50,9 @@ _MOST_AUTOMATON = 64 * 1024 * 1024
 class Redactor:
     """Replaces every secret it knows, in any spelling it is likely to come back in.
 
-    Spellings: as it is, JSON-escaped, as Python shows it, HTML-escaped, URL-encoded, and in
-    base64 at any offset, so that `user:password` is covered by knowing the password.
+    Spellings: as it is, in lower case, JSON-escaped, as Python shows it, HTML-escaped,
+    URL-encoded, and in base64 at any offset, so that `user:password` is covered by knowing the
+    password.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -153,16 +169,17 @@ def _matcher(spellings: list[bytes]) -> Callable[[bytes], Iterator[_Found]]:
 
 def _spellings(secret: str) -> Iterator[str]:
     raw = secret.encode("utf-8", "surrogatepass")
-    # many a server reads UTF-8 as Latin-1, above all in headers
-    for text in {secret, raw.decode("latin-1")}:
+    # many a server reads UTF-8 as Latin-1, above all in headers; names of hosts are in lower case
+    for text in {secret, raw.decode("latin-1"), secret.lower()}:
         yield text
         yield json.dumps(text)[1:-1]
         yield json.dumps(text, ensure_ascii=False)[1:-1]
         yield repr(text)[1:-1]
         yield html.escape(text)
-    for encoded in (quote(raw, safe=""), quote(raw), quote_plus(raw)):
-        yield encoded
-        yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), encoded)
+    for kept in _UNQUOTED:
+        for encoded in (quote(raw, safe=kept), quote_plus(raw, safe=kept)):
+            yield encoded
+            yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), encoded)
     yield from _base64_spellings(raw)
 
 

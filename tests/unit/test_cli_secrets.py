@@ -183,3 +183,33 @@ def test_on_a_terminal_a_slip_is_asked_again(keeper: Keeper) -> None:
     code, shown = _typed(keeper, VALUE, "s3cr3t-valeu", VALUE, VALUE)
     assert code == 0, shown
     assert keeper.vault().read("HR_TOKEN") == VALUE
+
+
+def test_what_the_page_says_of_the_vault_works(keeper: Keeper, project_root: Path) -> None:
+    page = (project_root / "docs" / "howto" / "secrets.md").read_text(encoding="utf-8")
+    _, _, section = page.partition("## Keep them in a vault")
+    script = "\n".join(re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL))
+    assert script.count("flowrunner secrets") >= 7
+    (keeper.folder / "deploy_key").write_text(f"{VALUE} to deploy\n")
+    environment = {
+        name: value
+        for name, value in keeper.environment().items()
+        if not name.startswith("FLOWRUNNER_VAULT")
+    }
+    environment["PATH"] = f"{Path(PROGRAM).parent}{os.pathsep}{environment['PATH']}"
+    done = subprocess.run(
+        ["sh", "-euc", script],
+        env={**environment, "HR_TOKEN": VALUE},
+        cwd=keeper.folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].split()[-1] == "next"
+    assert VALUE not in done.stdout + done.stderr
+    assert (keeper.folder / "vault-keys").stat().st_mode & 0o777 == 0o600
+    keys = (keeper.folder / "vault-keys").read_text()
+    assert keeper.vault(keys.strip()).read("HR_TOKEN") == VALUE

@@ -9,6 +9,7 @@ import threading
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode
 
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +39,11 @@ secrets = st.text(min_size=4, max_size=40).filter(lambda text: text.strip("*"))
         quote_plus(SECRET),
         quote(SECRET, safe="").lower(),
         urlencode({"key": SECRET}),
+        str(httpx2.URL(f"http://host/?key={SECRET}")),
+        str(httpx2.URL(f"http://host/{SECRET}/x")),
+        str(httpx2.URL(f"http://host/#{SECRET}")),
+        quote(SECRET, safe="!'()*"),
+        quote(SECRET, safe="!#$&'()*+,/:;=?@"),
         base64.b64encode(SECRET.encode()).decode(),
         base64.urlsafe_b64encode(SECRET.encode()).decode(),
         base64.urlsafe_b64encode(SECRET.encode()).decode().rstrip("="),
@@ -67,6 +73,11 @@ def test_base64_of_a_secret_with_something_before_it_cannot_be_decoded_to_it(
     token = base64.b64encode(user.encode("utf-8", "surrogatepass") + b":" + raw).decode()
     if len(raw) >= 8:
         assert BLOT in Redactor([secret]).text(token)
+
+
+def test_a_secret_is_known_as_the_name_of_a_host() -> None:
+    told = Redactor(["Tenant-7F.example"]).text(str(httpx2.URL("https://Tenant-7F.example/x")))
+    assert told == f"https://{BLOT}/x"
 
 
 def test_a_short_secret_is_known_in_base64_with_and_without_padding() -> None:

@@ -1,0 +1,130 @@
+"""How each node type that takes secrets is made to succeed and to fail with one in it.
+
+A node type that is new needs an entry in `PLAYS`; `test_secret_leaks.py` says so, runs them, and
+looks for the secret wherever Flowrunner and Temporal leave anything.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from flowspec.values import Json, JsonObject
+from tests.server.support import Answer, HttpService, Received
+
+__all__ = ["CANARY", "PLAYS", "SECRET", "Plays", "S"]
+
+CANARY: Final = "Zq7LeakCanary4Xw"
+SECRET: Final = f"p@ss {CANARY}/+&é"
+"""What is looked for is the part in the middle, which no way of quoting changes."""
+
+TOKEN: Final = f"tok-{CANARY}-en"
+"""What a node is given for the secret, and is to keep to itself as well."""
+
+S: Final = "${secrets.LEAK}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plays:
+    """Parameters of nodes that succeed, and of nodes that fail.
+
+    Each parameter that can hold any text has to have `S` in it in one of both kinds at least, and
+    is better off in both; what the counterpart says should have the secret in it, as answers and
+    errors of real ones may.
+    """
+
+    succeed: tuple[JsonObject, ...]
+    fail: tuple[JsonObject, ...]
+
+
+Setup = Callable[[ExitStack, Path], Plays]
+"""Starts the counterpart, which the stack ends; the folder is empty and the play's own."""
+
+
+def _echo(status: int) -> Callable[[Received], Answer]:
+    def answer(request: Received) -> Answer:
+        headers = dict(request.headers)
+        credentials = headers.get("Authorization", "").removeprefix("Basic ")
+        body: Json = {
+            "headers": {**headers},
+            "query": request.query,
+            "body": request.body.decode(),
+            "decoded": base64.b64decode(credentials).decode() if ":" not in credentials else "",
+        }
+        return Answer(status=status, body=body, headers={"X-Seen": request.query})
+
+    def guarded(request: Received) -> Answer:
+        try:
+            return answer(request)
+        except ValueError:  # not every header is base64
+            return Answer(status=status, body=f"{request.query} {request.body.decode()}")
+
+    return guarded
+
+
+def _echoing(stack: ExitStack) -> HttpService:
+    """A service that says back whatever it is told, as a success or as a failure."""
+    service = stack.enter_context(HttpService())
+    for path, status in (("/ok", 200), ("/refuse", 400), ("/down", 503)):
+        service.on("POST", path, _echo(status))
+    return service
+
+
+def _http_request(stack: ExitStack, folder: Path) -> Plays:
+    del folder
+    service = _echoing(stack)
+    shared: JsonObject = {"method": "POST", "headers": {"X-Token": f"t {S}"}, "query": {"q": S}}
+    variants: tuple[JsonObject, ...] = (
+        {"json": {"k": S, "deep": [f"a {S} b"]}, "auth": {"bearer": S}},
+        {"form": {"k": S}, "auth": {"basic": {"username": "ann", "password": S}}},
+        {
+            "body": f"before {S} after",
+            "auth": {"api_key": {"name": "k", "value": S, "in": "query"}},
+        },
+        {"body": f"{S}" * 50, "auth": {"basic": {"username": S, "password": S}}, "save": True},
+    )
+
+    def at(path: str) -> tuple[JsonObject, ...]:
+        return tuple(
+            {"url": f"{service.url}{path}?u={S}", **shared, **variant} for variant in variants
+        )
+
+    service.on("POST", "/token", Answer(body={"access_token": TOKEN, "token_type": "bearer"}))
+    service.on("POST", "/no-token", _echo(401))
+
+    def by_token(path: str, token: str) -> JsonObject:
+        client: JsonObject = {"token_url": f"{service.url}{token}", "client_id": "ann"}
+        oauth2: JsonObject = {**client, "client_secret": S, "audience": S, "more": {"k": S}}
+        return {"method": "POST", "url": f"{service.url}{path}", "auth": {"oauth2": oauth2}}
+
+    nowhere: tuple[JsonObject, ...] = (
+        {"url": S},
+        {"url": f"http://127.0.0.1:1/{S}"},
+        {"url": f"http://ann:{S}@127.0.0.1:1/"},
+    )
+    refused = (by_token("/refuse", "/token"), by_token("/ok", "/no-token"))
+    return Plays(
+        succeed=(*at("/ok"), by_token("/ok", "/token")),
+        fail=(*at("/refuse"), at("/down")[0], *refused, *nowhere),
+    )
+
+
+def _webhook_send(stack: ExitStack, folder: Path) -> Plays:
+    del folder
+    service = _echoing(stack)
+
+    def at(url: str) -> JsonObject:
+        return {"url": f"{url}?u={S}", "payload": {"k": S}, "headers": {"X-A": S}, "secret": [S, S]}
+
+    fail = (at(f"{service.url}/refuse"), at(f"{service.url}/down"), at("http://127.0.0.1:1/"))
+    return Plays(succeed=(at(f"{service.url}/ok"),), fail=fail)
+
+
+PLAYS: Mapping[str, Setup] = {
+    "http.request": _http_request,
+    "webhook.send": _webhook_send,
+}
