@@ -163,7 +163,13 @@ async def build_worker(
 
     claims = Claims(cloakroom)
     addresses = address_policy(settings)
-    services = Services(claims=claims, secrets=secrets, resources=resources, addresses=addresses)
+    services = Services(
+        claims=claims,
+        secrets=secrets,
+        resources=resources,
+        addresses=addresses,
+        folders=settings.files_dirs,
+    )
     resolver = FlowResolver(
         FlowDirectory(settings.flows_dir),
         catalogue(),

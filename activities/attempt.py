@@ -7,6 +7,7 @@ import codecs
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from activities.addresses import AddressPolicy
@@ -57,6 +58,7 @@ class Attempt:
 
     `key` is the same for every attempt at the same node of the same run: the idempotency key.
     `number` counts from 1. `progress` is what the previous attempt last gave to `heartbeat`.
+    `folders` are those on the worker's machine that flows may use.
     `addresses` says where on the network it may connect to.
     """
 
@@ -71,6 +73,7 @@ class Attempt:
     redactor: Redactor = field(default_factory=Redactor)
     beat: Callable[[Json], None] = lambda _progress: None
     claims: Claims | None = None
+    folders: tuple[Path, ...] = ()
 
     def heartbeat(self, progress: Json = None) -> None:
         """Say that the work goes on, and how far it is; also lets a cancellation reach it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
@@ -30,6 +30,7 @@ __all__ = [
     "Kept",
     "blob_of",
     "blob_parameters",
+    "blobs_parameters",
     "is_textual",
 ]
 
@@ -57,9 +58,10 @@ class Blob(ABC):
     any other JSON are its JSON, and bytes that were kept as bytes are themselves.
 
     Nothing is loaded before it is asked for. Only as a field of a node type's own parameters
-    (`Blob` or `Blob | None`, not inside of another field) it is taken out of the object store by
-    need; everywhere else a value has been loaded before. Each method raises `ClaimCheckError` if
-    the store cannot give the value; the runtime makes of it what the attempt fails with.
+    (`Blob`, `Blob | None` or `dict[str, Blob]`, not inside of another field) it is taken out of
+    the object store by need; everywhere else a value has been loaded before. Each method raises
+    `ClaimCheckError` if the store cannot give the value; the runtime makes of it what the attempt
+    fails with.
     """
 
     @abstractmethod
@@ -132,13 +134,26 @@ def blob_of(value: Any, claims: Claims | None = None) -> Blob:
 
 def blob_parameters(model: type[BaseModel]) -> frozenset[str]:
     """The names under which values are given to the model's own fields of type `Blob`."""
+    return _parameters(model, _takes_blob)
+
+
+def blobs_parameters(model: type[BaseModel]) -> frozenset[str]:
+    """The names under which values are given to its own fields of type `dict[str, Blob]`."""
+    return _parameters(model, _takes_blobs)
+
+
+def _parameters(model: type[BaseModel], fits: Callable[[object], bool]) -> frozenset[str]:
     return frozenset(
         given
         for name, field in model.model_fields.items()
-        if _takes_blob(field.annotation)
+        if fits(field.annotation)
         for given in (name, field.alias)
         if given is not None
     )
+
+
+def _takes_blobs(annotation: object) -> bool:
+    return get_origin(annotation) is dict and _takes_blob(get_args(annotation)[1])
 
 
 def _takes_blob(annotation: object) -> bool:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from activities import http, log, webhook
+from activities import (
+    archive,
+    csv,
+    files,
+    http,
+    json,
+    log,
+    template,
+    transform,
+    validate,
+    webhook,
+    xml,
+)
 from activities.declaration import AnyImplementation
 from flowspec.builtin import BUILTIN
 from flowspec.catalogue import Catalogue
@@ -12,7 +24,19 @@ __all__ = ["catalogue", "implementations"]
 
 def implementations() -> tuple[AnyImplementation, ...]:
     """What a worker performs as activities."""
-    return (*http.NODE_TYPES, *webhook.NODE_TYPES, *log.NODE_TYPES)
+    return (
+        *http.NODE_TYPES,
+        *webhook.NODE_TYPES,
+        *log.NODE_TYPES,
+        *transform.NODE_TYPES,
+        *template.NODE_TYPES,
+        *validate.NODE_TYPES,
+        *csv.NODE_TYPES,
+        *json.NODE_TYPES,
+        *xml.NODE_TYPES,
+        *archive.NODE_TYPES,
+        *files.NODE_TYPES,
+    )
 
 
 def catalogue() -> Catalogue:

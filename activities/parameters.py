@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from activities.aside import aside
-from activities.blobs import blob_of, blob_parameters
+from activities.blobs import blob_of, blob_parameters, blobs_parameters
 from activities.declaration import Implementation, Params
 from activities.errors import INVALID_PARAMS, NodeFailed
 from activities.standins import StandIns
@@ -33,16 +33,18 @@ async def load_params(
 
     Fails with `InvalidParams` and raises `ClaimCheckError`.
     """
-    takes_blobs = blob_parameters(implementation.params)
-    left = {
-        name: value
-        for name, value in params.items()
-        if name in takes_blobs and isinstance(value, Claim)
-    }
-    rest = {name: value for name, value in params.items() if name not in left}
+    one, many = blob_parameters(implementation.params), blobs_parameters(implementation.params)
     stand_ins = StandIns()
-    stands = {name: stand_ins.text_for(blob_of(claim, claims)) for name, claim in left.items()}
-    whole: JsonObject = {**await claims.loaded(rest), **stands}
+
+    def left(value: Any) -> Any:
+        return stand_ins.text_for(blob_of(value, claims)) if isinstance(value, Claim) else value
+
+    given = {name: left(value) if name in one else value for name, value in params.items()}
+    for name in many & given.keys():
+        found = await claims.opened(given[name])
+        is_object = isinstance(found, dict)
+        given[name] = {key: left(each) for key, each in found.items()} if is_object else found
+    whole: JsonObject = await claims.loaded(given)
     return await aside(lambda: read_params(implementation, whole, stand_ins), over=whole)
 
 

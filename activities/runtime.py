@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -49,6 +50,8 @@ class Services:
     secrets: Secrets
     resources: Resources
     claims: Claims
+    folders: tuple[Path, ...] = ()
+    """Those on this machine that flows may use."""
     addresses: AddressPolicy = field(default_factory=AddressPolicy)
 
 
@@ -107,6 +110,7 @@ async def _attempt(
                 redactor=redactor,
                 beat=beat,
                 claims=services.claims,
+                folders=services.folders,
             )
             returned = await implementation.handler(params, attempt)
             result = await aside(lambda: writer.write(returned, redactor=redactor), over=returned)

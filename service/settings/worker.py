@@ -53,6 +53,15 @@ def _read_names(value: object) -> object:
     return names
 
 
+def _read_folders(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    folders = tuple(Path(path) for part in value.split(",") if (path := part.strip()))
+    if not all(folder.is_absolute() and ".." not in folder.parts for folder in folders):
+        raise ValueError("not absolute")
+    return folders
+
+
 def _read_lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -64,6 +73,7 @@ def _log_format() -> Literal["console", "json"]:
 AddressValue = Annotated[Address, NoDecode, BeforeValidator(_read_address)]
 _Address = Annotated[Address | None, NoDecode, BeforeValidator(_read_address)]
 _Seconds = Annotated[float, BeforeValidator(_read_seconds)]
+_Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_read_folders)]
 _Names = Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_read_names)]
 
 
@@ -149,6 +159,14 @@ class WorkerSettings(EnvironmentSettings):
         "`*`, or names such as `HR_TOKEN,MAIL_PASSWORD`",
         default=None,
         shown="`*`",
+    )
+    files_dirs: _Folders = setting(
+        "FLOWRUNNER_FILES_DIRS",
+        "The folders on the worker's machine whose files flows may read and write with "
+        "`file.read`, `file.write` and `file.list`, separated by commas. None when empty.",
+        "absolute paths, for example `/srv/in,/srv/out`",
+        default=(),
+        shown="",
     )
     http_private: Annotated[Literal["refuse", "allow"] | None, BeforeValidator(_read_lower)] = (
         setting(

@@ -73,6 +73,7 @@ PAGES = {
     "docs/tutorial.md": 4,
     "docs/howto/start-flows.md": 4,
     "docs/howto/large-values.md": 7,
+    "docs/howto/shape-data.md": 2,
     "docs/howto/encrypt-values.md": 1,
     "docs/howto/sweep-and-retention.md": 3,
     "docs/howto/schedules.md": 11,

@@ -60,6 +60,7 @@ def test_every_worker_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         "FLOWRUNNER_SECRETS_ALLOWED": "HR_TOKEN, MAIL_PASSWORD",
         "FLOWRUNNER_HTTP_PRIVATE": "Allow",
         "FLOWRUNNER_HTTP_ALLOW": "wiki.internal:80",
+        "FLOWRUNNER_FILES_DIRS": "/srv/in, /srv/out",
         "FLOWRUNNER_TEMPORAL_CLI": "/opt/temporal",
     }
     others: tuple[str, ...] = ("BLOB_STORAGE_", "CLAIM_CHECK_", "R2_", "FLOWRUNNER_CODEC_")
@@ -81,6 +82,7 @@ def test_every_worker_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         secrets_allowed=("HR_TOKEN", "MAIL_PASSWORD"),
         http_private="allow",
         http_allow="wiki.internal:80",
+        files_dirs=(Path("/srv/in"), Path("/srv/out")),
     )
     assert load_dev_server_settings().temporal_cli == Path("/opt/temporal")
 
@@ -111,6 +113,12 @@ def test_settings_cannot_be_changed_after_reading() -> None:
             "30",
             "FLOWRUNNER_SHUTDOWN_GRACE: found '30', expected a duration such as `30s` or `2m`; "
             "did you mean 30s?",
+        ),
+        (
+            "FLOWRUNNER_FILES_DIRS",
+            "/srv/in,out",
+            "FLOWRUNNER_FILES_DIRS: found '/srv/in,out', expected absolute paths, for example "
+            "`/srv/in,/srv/out`",
         ),
         (
             "FLOWRUNNER_LOG_FORMAT",

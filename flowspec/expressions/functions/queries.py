@@ -24,7 +24,7 @@ from flowspec.expressions.functions.numbers import fit
 from flowspec.expressions.values import equal, json_text, measure, needs_worker
 from flowspec.values import Json, Opaque
 
-__all__ = ["QUERIES"]
+__all__ = ["QUERIES", "search"]
 
 _Node: TypeAlias = dict[str, Any]
 _LONGEST_QUERY = 2_000
@@ -39,7 +39,7 @@ def _parse(query: str) -> _Node:
     """The query's tree; what would recurse too deep is refused by counting, not by crashing."""
     if len(query) > _LONGEST_QUERY or len(_OPENERS.findall(query)) > _MOST_PARTS:
         raise ExpressionError(
-            f"a jmes() query may have {_LONGEST_QUERY:,} characters and {_MOST_PARTS} brackets, "
+            f"a JMESPath query may have {_LONGEST_QUERY:,} characters and {_MOST_PARTS} brackets, "
             "points and operators"
         )
     for literal in _QUOTED.finditer(query):
@@ -48,7 +48,7 @@ def _parse(query: str) -> _Node:
     try:
         tree: _Node = Parser().parse(query).parsed
     except (JMESPathError, ValueError) as error:
-        raise ExpressionError(f"the jmes() query cannot be read{_place(error)}") from error
+        raise ExpressionError(f"the JMESPath query cannot be read{_place(error)}") from error
     _check_tree(tree)
     return tree
 
@@ -58,7 +58,7 @@ def _check_literal(text: str) -> None:
         from_json(text, allow_inf_nan=False)
     except ValueError as error:
         raise ExpressionError(
-            "a jmes() query holds JSON between backticks; a text stands in ' instead"
+            "a JMESPath query holds JSON between backticks; a text stands in ' instead"
         ) from error
 
 
@@ -75,7 +75,7 @@ def _check_tree(tree: _Node) -> None:
         level = [c for node in level for c in node.get("children", ()) if isinstance(c, dict)]
         if not level:
             return
-    raise ExpressionError(f"the jmes() query is nested deeper than {_DEEPEST} levels")
+    raise ExpressionError(f"the JMESPath query is nested deeper than {_DEEPEST} levels")
 
 
 def _holds_opaque(value: Any) -> bool:
@@ -165,14 +165,19 @@ class _Interpreter(TreeInterpreter):  # type: ignore[misc]
 )
 def jmes(budget: Budget, query: str, value: Json) -> Json:
     """What a JMESPath query finds in a value; null if nothing."""
+    return search(budget, query, value)
+
+
+def search(budget: Budget, query: str, value: Json) -> Json:
+    """What the query finds, within the budget. Raises `ExpressionError`."""
     tree = _parse(query)
     try:
         found: Json = _Interpreter(budget).visit(tree, value)
     except (UnknownFunctionError, ArityError) as error:
-        raise ExpressionError(f"the jmes() query cannot be used: {error}") from error
+        raise ExpressionError(f"the JMESPath query cannot be used: {error}") from error
     except (JMESPathError, ArithmeticError) as error:
         raise ExpressionError(
-            "the jmes() query met a value of a kind that its function does not take"
+            "the JMESPath query met a value of a kind that its function does not take"
         ) from error
     return found
 
