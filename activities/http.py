@@ -31,6 +31,7 @@ from activities.http_errors import (
     UNEXPECTED_STATUS,
 )
 from activities.http_fields import Scalar, Seconds, Status, Timeouts, check_headers
+from activities.http_parts import Part
 from flowspec.catalogue import RetryDefaults
 from flowspec.values import Json
 
@@ -38,6 +39,7 @@ __all__ = ["HTTP_REQUEST", "MAX_REDIRECTS", "NODE_TYPES", "HttpParams", "HttpRes
 
 MAX_REDIRECTS = 5
 
+_MOST_PARTS = 1000
 _MAX_BYTES = 32_000_000
 _MOST_IN_MEMORY = 256_000_000
 _MAX_SAVED = 10_000_000_000
@@ -63,6 +65,9 @@ class HttpParams(Params):
     body: Blob | None = None
     """The body, sent as it is, however large: a text, bytes kept by `save`, any other value as its
     JSON. Without a `Content-Type` header they are sent as what they are."""
+    multipart: Annotated[list[Part], Field(min_length=1, max_length=_MOST_PARTS)] | None = None
+    """The body, sent as an HTML form with files (`multipart/form-data`): a list of
+    `{name, value}` and `{name, file, filename, content_type}`."""
     auth: Auth | None = None
     """Who is asking: `basic`, `bearer`, `api_key` or `oauth2`."""
     timeouts: Timeouts | Seconds | None = None
@@ -80,9 +85,11 @@ class HttpParams(Params):
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
-        bodies = [name for name in ("json", "form", "body") if self.has(name)]
+        bodies = [name for name in ("json", "form", "body", "multipart") if self.has(name)]
         if len(bodies) > 1:
             raise ValueError(f"expected one body, found {' and '.join(bodies)}")
+        if self.multipart is not None and self.header("content-type"):
+            raise ValueError("expected no Content-Type header beside `multipart`, which sets it")
         if self.auth is not None and self.auth.api_key is None and self.header("authorization"):
             raise ValueError("expected `auth` or an `Authorization` header, found both")
         if self.most > _MOST_IN_MEMORY and not self.save:
@@ -191,7 +198,7 @@ output: ${nodes.ask.output.json}
         TOKEN_REFUSED,
         TOKEN_UNAVAILABLE,
     ),
-    exclusive=(("json", "form", "body"),),
+    exclusive=(("json", "form", "body", "multipart"),),
     secret_params=("*",),
     retry=RetryDefaults(attempts=5, interval=1, factor=2, max_interval=60, jitter=0.1),
     attempt_timeout=60,

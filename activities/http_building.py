@@ -17,7 +17,8 @@ from activities.errors import NodeFailed
 from activities.http import HttpParams
 from activities.http_auth import Auth
 from activities.http_errors import INVALID_URL
-from activities.http_fields import Scalar
+from activities.http_fields import Scalar, text_of
+from activities.http_multipart import multipart
 
 __all__ = ["build", "read_url"]
 
@@ -26,7 +27,7 @@ _LONGEST_KEY = 255
 
 async def build(client: httpx2.AsyncClient, params: HttpParams, attempt: Attempt) -> httpx2.Request:
     """The request as it is first sent, but for a token that has to be asked for."""
-    headers = {name: _text(value) for name, value in params.headers.items()}
+    headers = {name: text_of(value) for name, value in params.headers.items()}
     query: dict[str, Scalar | list[Scalar]] = {
         name: value for name, value in params.query.items() if value is not None
     }
@@ -59,12 +60,16 @@ async def _body(params: HttpParams) -> tuple[bytes | AsyncIterable[bytes] | None
         return data, {"Content-Type": "application/json"}
     if params.form is not None:
         fields = [
-            (name, _text(item))
+            (name, text_of(item))
             for name, value in params.form.items()
             for item in (value if isinstance(value, list) else [value])
         ]
         data = urlencode(fields).encode()
         return data, {"Content-Type": "application/x-www-form-urlencoded"}
+    if params.multipart is not None:
+        parts = await multipart(params.multipart)
+        size = await parts.size()
+        return parts, {"Content-Type": parts.content_type, "Content-Length": str(size)}
     if params.body is not None:
         kind, size = await params.body.content_type(), await params.body.size()
         return _Streamed(params.body), {"Content-Type": kind, "Content-Length": str(size)}
@@ -123,7 +128,3 @@ def read_url(text: str) -> httpx2.URL:
             "auth: {basic: {username: …, password: …}}",
         )
     return url
-
-
-def _text(value: Scalar) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from activities.declaration import Params
 from flowspec.durations import parse_duration
 
-__all__ = ["Scalar", "Seconds", "Status", "Timeouts", "check_headers"]
+__all__ = ["Scalar", "Seconds", "Status", "Timeouts", "check_headers", "text_of"]
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
@@ -56,3 +56,8 @@ class Timeouts(Params):
         return cls.model_construct(
             connect=seconds, read=seconds, write=seconds, pool=seconds, total=seconds
         )
+
+
+def text_of(value: Scalar) -> str:
+    """As it stands in a header, a query or a form."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -12,6 +12,7 @@ from activities.aside import aside
 from activities.blobs import blob_of, blob_parameters, blobs_parameters
 from activities.declaration import Implementation, Params
 from activities.errors import INVALID_PARAMS, NodeFailed
+from activities.items import leave_items
 from activities.standins import StandIns
 from claimcheck.claim import Claim
 from flowspec.values import Json, JsonObject
@@ -35,6 +36,7 @@ async def load_params(
     """
     one, many = blob_parameters(implementation.params), blobs_parameters(implementation.params)
     stand_ins = StandIns()
+    params = await leave_items(implementation.params, params, claims, stand_ins)
 
     def left(value: Any) -> Any:
         return stand_ins.text_for(blob_of(value, claims)) if isinstance(value, Claim) else value

@@ -24,7 +24,7 @@ def told(node: str, head: str = "") -> list[str]:
         ("{type: wait, params: {for: 1s, until: x}}", "wait takes only one of for and until"),
         (
             "{type: http.request, params: {url: 'https://x', json: 1, body: x}}",
-            "http.request takes only one of json, form and body, found json and body",
+            "http.request takes only one of json, form, body and multipart, found json and body",
         ),
         ("{type: set, params: {x: 1}}", "there is no variable 'x'; add it to `vars` with its"),
         ("{type: event, params: {name: resume}}", "the event name 'resume' is reserved"),
