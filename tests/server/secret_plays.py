@@ -85,6 +85,7 @@ def _http_request(stack: ExitStack, folder: Path) -> Plays:
             "body": f"before {S} after",
             "auth": {"api_key": {"name": "k", "value": S, "in": "query"}},
         },
+        {"multipart": [{"name": "k", "value": S}, {"name": "f", "file": f"a {S}", "filename": S}]},
         {"body": f"{S}" * 50, "auth": {"basic": {"username": S, "password": S}}, "save": True},
     )
 
