@@ -19,6 +19,7 @@ __all__ = [
     "folder_of",
     "holder_folder",
     "namespace_folder",
+    "notes_folder",
     "segment",
 ]
 
@@ -79,7 +80,12 @@ def folder_of(namespace: str, workflow_id: str) -> str:
 
 def holder_folder(owner_folder: str, holder: str) -> str:
     """Where it is noted that `holder`, a workflow id, holds blobs of that folder as well."""
-    return f"{owner_folder}/{_HELD_BY}/{segment(holder)}"
+    return f"{notes_folder(owner_folder)}/{segment(holder)}"
+
+
+def notes_folder(owner_folder: str) -> str:
+    """Where all of that is noted for a folder."""
+    return f"{owner_folder}/{_HELD_BY}"
 
 
 def digest_of(data: bytes) -> str:

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from claimcheck.errors import StoreUnavailable
 from claimcheck.inventory import Folder, folders, given_back, name_of, path_of
-from claimcheck.keys import BlobKey, namespace_folder, segment
+from claimcheck.keys import BlobKey, namespace_folder, notes_folder, segment
 from claimcheck.servers import NOBODY
 from claimcheck.stores.contract import BlobStore, StoredBlob
 from claimcheck.values import all_or_none
@@ -160,12 +160,14 @@ class Sweep:
         self._grace = grace
         self._delete = delete
         self._progress = progress
+        self._needing: tuple[Container[str], ...] = ()
 
     async def run(self) -> Tally:
         """Raises what the store raises while it lists, and what `Retained` does; the tally tells
         how far it got. Blobs that could not be deleted are in its failures."""
         self._before = datetime.now(UTC) - self._grace
         retained, scheduled = await self._ask()
+        self._needing = (retained, scheduled)
         doomed: list[Folder] = []
         async with given_back(self._folders()) as found:
             async for folder in found:
@@ -226,6 +228,8 @@ class Sweep:
             name = name_of(part)
             if name is not None and await self._temporal.is_retained(name):
                 return Verdict.RETAINED if part == folder.owner else Verdict.HELD
+        if await self._held_by_a_holder(folder):
+            return Verdict.HELD
         try:
             return await self._empty(folder) if self._delete else Verdict.SWEPT
         except StoreUnavailable as error:
@@ -233,6 +237,27 @@ class Sweep:
             if len(self.tally.failures) >= _MOST_FAILURES:
                 raise
             return Verdict.FAILED
+
+    async def _held_by_a_holder(self, folder: Folder) -> bool:
+        """A value that a holder has put away may claim a value of this folder, and whoever holds
+        that one needs both, and so on."""
+        seen, open_ = {folder.owner, *folder.holders}, sorted(folder.holders)
+        while open_:
+            notes = self._store.list_keys(f"{notes_folder(self._prefix + open_.pop())}/")
+            async with given_back(notes) as found:
+                new = {BlobKey.parse(note.key).holder or "" async for note in found} - seen
+            for holder in sorted(new):
+                if await self._is_needed_by(holder):
+                    return True
+            seen |= new
+            open_ += sorted(new)
+        return False
+
+    async def _is_needed_by(self, holder: str) -> bool:
+        if any(holder in names for names in self._needing):
+            return True
+        name = name_of(holder)
+        return name is not None and await self._temporal.is_retained(name)
 
     async def _empty(self, folder: Folder) -> Verdict:
         async with given_back(folders(self._listed(folder))) as found:

@@ -194,6 +194,21 @@ async def test_what_no_run_needs_is_deleted_with_its_notes_and_the_rest_stays() 
     assert (tally.runs, tally.after, tally.failures) == (2, "", [])
 
 
+async def test_what_is_claimed_by_a_value_that_is_held_stays_with_it() -> None:
+    store = AgingStore()
+    kept = {
+        await store.old("first", b"a", "second"),
+        await store.old("second", b"b", "third"),
+        await store.old("third", b"c", "there"),
+    }
+    await store.old("round", b"d", "about")
+    await store.old("about", b"e", "round")
+    tally = await _sweep(store, Temporal("there")).run()
+    assert {key for key in store.blobs if BlobKey.parse(key).holder is None} == kept
+    assert tally.verdicts[Verdict.HELD].workflows == 3
+    assert tally.deleted.workflows == 2
+
+
 async def test_without_being_told_to_delete_it_only_counts() -> None:
     store = AgingStore()
     key = await store.old("gone", b"abc")
@@ -422,6 +437,9 @@ class World:
         asking = {one.owner: {one.owner} for one in self.puts}
         for one in self.puts:
             asking[one.owner] |= set(one.held_by)
+        for _ in self.puts:  # whoever needs a holder needs what that one holds
+            for names in asking.values():
+                names |= {far for name in names for far in asking.get(name, ())}
         young = {one.owner for one in self.puts if not one.old}
         return young | {owner for owner, names in asking.items() if names & self.needed}
 
