@@ -414,7 +414,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         check=False,
     )
     if mounted.returncode != 0:
-        pytest.skip(f"nothing can be mounted here: {mounted.stderr.strip()}")
+        pytest.skip(f"nothing can be mounted here: {mounted.stderr.splitlines()[0]}")
     try:
         yield disk
     finally:
