@@ -130,7 +130,8 @@ async def _whole(argument: Any, claims: Claims) -> Any:
         return await claims.opened(argument)
     except ClaimCheckError as error:
         failed = _not_started(error)
-    raise ApplicationError(failed.message, type=failed.error.name, non_retryable=True)
+    attempt = Inline({"attempt": activity.info().attempt})
+    raise ApplicationError(failed.message, attempt, type=failed.error.name, non_retryable=True)
 
 
 async def _params(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,8 +16,11 @@ from service.runs.payloads import PLAIN, PayloadReader
 
 __all__ = ["HistoryReader", "LogEntry"]
 
-_INTERNAL = "~"
-"""In the id of an activity: one the interpreter made for a node, not the node itself."""
+_INTERNAL = re.compile(
+    r".*~(vars|when|foreach|params|key|cache|store|repeat|details|output|edge\d+)?(~s\d+)?"
+)
+"""The id of an activity that the interpreter made for a node or a graph, and not the node itself:
+what is asked again has `~s2` and so on behind it."""
 
 _RESOLVE = "flowrunner.resolve"
 _KEEP = "flowrunner.keep"
@@ -273,7 +277,7 @@ class HistoryReader:
             if failed:
                 yield _entry(event, "flow.refused", error=self._payloads.error(marker.failure))
             return
-        if (_INTERNAL in node or kind == _KEEP) and not failed:
+        if (_INTERNAL.fullmatch(node) or kind == _KEEP) and not failed:
             return
         attempt = told.get("attempt")
         yield _entry(

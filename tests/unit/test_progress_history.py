@@ -381,3 +381,14 @@ def test_entries_as_lines() -> None:
         "10:00:10.000      +9.0 s  signal                          go  [1]",
         "10:00:11.000     +10.0 s  run completed                   4 B",
     ]
+
+
+@pytest.mark.parametrize("id", ["note", "note~s2", "note~2", "each~2/note", "note#2~2~s3"])
+def test_a_local_node_is_told_however_often_it_was_asked(id: str) -> None:
+    [entry] = _read(_local(4, id, "log"))
+    assert (entry.kind, entry.node) == ("node.succeeded", id)
+
+
+@pytest.mark.parametrize("id", ["a~params", "a~params~s2", "~vars", "blk/output~", "a~edge0"])
+def test_what_the_interpreter_asks_for_itself_is_not_told(id: str) -> None:
+    assert _read(_local(4, id, "flowrunner.evaluate")) == []
