@@ -58,10 +58,10 @@ class Blob(ABC):
     any other JSON are its JSON, and bytes that were kept as bytes are themselves.
 
     Nothing is loaded before it is asked for. Only as a field of a node type's own parameters
-    (`Blob`, `Blob | None` or `dict[str, Blob]`, not inside of another field) it is taken out of
-    the object store by need; everywhere else a value has been loaded before. Each method raises
-    `ClaimCheckError` if the store cannot give the value; the runtime makes of it what the attempt
-    fails with.
+    (`Blob`, `Blob | None` or `dict[str, Blob]`), or of the items of one that is a list of models,
+    it is taken out of the object store by need; everywhere else a value has been loaded before.
+    Each method raises `ClaimCheckError` if the store cannot give the value; the runtime makes of
+    it what the attempt fails with.
     """
 
     @abstractmethod

@@ -31,17 +31,25 @@ from activities.http_errors import (
     UNEXPECTED_STATUS,
 )
 from activities.http_fields import Scalar, Seconds, Status, Timeouts, check_headers
+from activities.http_pages import Paginate
 from activities.http_parts import Part
 from flowspec.catalogue import RetryDefaults
 from flowspec.values import Json
 
-__all__ = ["HTTP_REQUEST", "MAX_REDIRECTS", "NODE_TYPES", "HttpParams", "HttpResult"]
+__all__ = [
+    "HTTP_REQUEST",
+    "MAX_REDIRECTS",
+    "MOST_IN_MEMORY",
+    "NODE_TYPES",
+    "HttpParams",
+    "HttpResult",
+]
 
 MAX_REDIRECTS = 5
 
 _MOST_PARTS = 1000
 _MAX_BYTES = 32_000_000
-_MOST_IN_MEMORY = 256_000_000
+MOST_IN_MEMORY = 256_000_000
 _MAX_SAVED = 10_000_000_000
 
 
@@ -79,6 +87,8 @@ class HttpParams(Params):
     save: bool = False
     """Keep the body in the object store as it is, whatever its type and size: the output has it as
     `body`, which other nodes take without loading it."""
+    paginate: Paginate | None = None
+    """Ask for all pages of a list, one after the other, and give the items of all."""
     max_bytes: int | None = Field(default=None, ge=1)
     """The largest body that is accepted: 32 MB if left out and at most 256 MB, for it is read into
     memory; with `save` 10 GB if left out, and as much as you like."""
@@ -92,9 +102,11 @@ class HttpParams(Params):
             raise ValueError("expected no Content-Type header beside `multipart`, which sets it")
         if self.auth is not None and self.auth.api_key is None and self.header("authorization"):
             raise ValueError("expected `auth` or an `Authorization` header, found both")
-        if self.most > _MOST_IN_MEMORY and not self.save:
+        if self.paginate is not None and self.save:
+            raise ValueError("expected `paginate` or `save`, found both")
+        if self.most > MOST_IN_MEMORY and not self.save:
             raise ValueError(
-                f"expected max_bytes to be at most {_MOST_IN_MEMORY} for a body that is read into "
+                f"expected max_bytes to be at most {MOST_IN_MEMORY} for a body that is read into "
                 "memory; save: true keeps larger ones in the object store"
             )
         return self
@@ -126,7 +138,7 @@ class HttpParams(Params):
 
 
 class HttpResult(TypedDict):
-    """The answer; of `json`, `text`, `body_base64` and `body` one is there."""
+    """The answer; of `json`, `text`, `body_base64`, `body` and `items` one is there."""
 
     status: int
     headers: Annotated[
@@ -151,9 +163,23 @@ class HttpResult(TypedDict):
         ]
     ]
     bytes: NotRequired[Annotated[int, Field(description="With `save`, the body's size")]]
+    items: NotRequired[
+        Annotated[list[Json], Field(description="With `paginate`, the items of all pages")]
+    ]
+    pages: NotRequired[Annotated[int, Field(description="With `paginate`, how many there were")]]
+    complete: NotRequired[
+        Annotated[
+            bool,
+            Field(description="With `paginate`, false if `max_pages` or `max_items` ended it"),
+        ]
+    ]
 
 
 async def request(params: HttpParams, attempt: Attempt) -> HttpResult:
+    if params.paginate is not None:
+        from activities.http_paging import all_pages
+
+        return await all_pages(params, attempt)
     from activities.http_exchange import exchange
 
     return await exchange(params, attempt)
@@ -168,7 +194,9 @@ HTTP_REQUEST = declare(
         "an `Idempotency-Key` that is the same for every attempt, unless one is given. Cookies "
         "are never kept. An error's details hold `status`, `url` and the beginning of the body. "
         "A file goes from one place to another without being loaded by `save: true` and "
-        "`body: ${nodes.x.output.body}`; give the node an `attempt_timeout` that fits its size."
+        "`body: ${nodes.x.output.body}`; give the node an `attempt_timeout` that fits its size. "
+        "With `paginate` an attempt goes on after the pages that the one before it had; "
+        "`timeouts` and `max_bytes` are for each page, the `attempt_timeout` for all."
     ),
     example="""\
 flow: weather
