@@ -9,6 +9,8 @@ from activities import (
     http,
     json,
     log,
+    mail_receive,
+    mail_send,
     template,
     transform,
     validate,
@@ -36,6 +38,8 @@ def implementations() -> tuple[AnyImplementation, ...]:
         *xml.NODE_TYPES,
         *archive.NODE_TYPES,
         *files.NODE_TYPES,
+        *mail_send.NODE_TYPES,
+        *mail_receive.NODE_TYPES,
     )
 
 

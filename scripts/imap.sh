@@ -1,0 +1,31 @@
+#!/bin/sh
+# Sees to Dovecot, the IMAP server that the tests of mail use: `make test`. Safe to run again.
+# Installs it where it may, on Debian as root; elsewhere those tests are skipped without it.
+set -eu
+
+if PATH="$PATH:/usr/sbin" command -v dovecot >/dev/null 2>&1; then
+    exit 0
+fi
+
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "No Dovecot here: the tests that read mail will be skipped." >&2
+    exit 0
+fi
+
+get() {
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Acquire::http::Timeout=20 \
+        -o Acquire::Retries=1 -o DPkg::Lock::Timeout=60 "$@" >/dev/null 2>&1
+}
+
+# What is installed is for tests to start, on ports of their own: no service is to run on this host.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+fi
+
+echo "Installing Dovecot for the tests that read mail ..."
+get update || true
+get install --no-install-recommends dovecot-imapd ||
+    echo "It could not be installed: the tests that read mail will be skipped." >&2
