@@ -186,7 +186,7 @@ _WHERE = (
 FILE_READ = declare(
     name="file.read",
     summary="Read a file on the worker's machine",
-    description=_WHERE,
+    description=_WHERE.strip(),
     example="""\
 flow: import-orders
 nodes:
