@@ -313,3 +313,33 @@ async def test_a_cancelled_sending_hangs_up(send: Send, room: Mailroom) -> None:
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(sending, 5)
+
+
+async def test_a_mail_that_is_cancelled_half_way_never_becomes_a_whole_one(send: Send) -> None:
+    handing_over, cancelled = asyncio.Event(), asyncio.Event()
+    rest: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.test\r\n")
+        while not (await reader.readline()).startswith(b"DATA"):
+            writer.write(b"250 OK\r\n")
+        writer.write(b"354 go on\r\n")
+        await reader.readexactly(1_000)  # the mail is on its way
+        handing_over.set()
+        await cancelled.wait()
+        try:
+            rest.set_result(await reader.read())
+        except ConnectionError:
+            rest.set_result(b"")
+        writer.close()
+
+    async with await asyncio.start_server(take, "127.0.0.1", 0, limit=1024) as server:
+        slow = Mailroom(port=server.sockets[0].getsockname()[1])
+        files = [{"name": "large", "content": "x" * 20_000_000}]
+        sending = asyncio.ensure_future(send(slow, attachments=files))
+        await asyncio.wait_for(handing_over.wait(), 30)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        cancelled.set()
+        assert not (await asyncio.wait_for(rest, 30)).endswith(b"\r\n.\r\n")

@@ -133,11 +133,14 @@ HARM = {
 
 
 @pytest.mark.parametrize("name", HARM)
-def test_what_is_made_to_do_harm_is_read_in_seconds(name: str) -> None:
+def test_what_is_made_to_do_harm_is_read_in_seconds(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("activities.mail_reading._SECONDS", 1.0)
     began = time.process_time()
     mail = read(b"Message-ID: <1@example.com>\n" + HARM[name], "subject")
     assert mail.message_id == "<1@example.com>"
-    assert time.process_time() - began < 40
+    assert time.process_time() - began < 8
     assert len(mail.subject) <= 16 * 1024
 
 
