@@ -46,7 +46,9 @@ class OAuth2(Params):
     token_url: str
     """Where tokens are given out."""
     client_id: str = Field(min_length=1)
+    """Who the worker is to the token server."""
     client_secret: str = Field(min_length=1)
+    """What proves it."""
     scopes: list[Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$")]] = Field(
         default_factory=list
     )
