@@ -78,16 +78,15 @@ class ClaimCodec(PayloadCodec, WithSerializationContext):
         holder = payload.metadata.get(HELD_BY, b"").decode("utf-8", "replace") or None
         if self._too_large(payload):
             assert self._workflow_id is not None
-            metadata = metadata_of(payload)
-            metadata.pop(HELD_BY, None)
+            plain = _without_notes(payload)
             claim = await self.cloakroom.deposit(
-                payload.data, workflow_id=self._workflow_id, metadata=metadata
+                plain.data, workflow_id=self._workflow_id, metadata=metadata_of(plain)
             )
             payload = reference_payload(claim)
             claims = [*claims, claim]
         holders = [each for each in (self._workflow_id, holder) if each is not None]
         await hold_all(self.cloakroom, claims, by=holders)
-        return self._sealed(payload)
+        return self._sealed(_without_notes(payload))
 
     def _too_large(self, payload: Payload) -> bool:
         return (
@@ -140,3 +139,15 @@ class ClaimCodec(PayloadCodec, WithSerializationContext):
             return self.unsealed(payload)
         except SealBroken as error:
             return flawed_payload(str(error))
+
+
+def _without_notes(payload: Payload) -> Payload:
+    """Without what was only meant for the codec: Temporal's CLI prints payloads as they are if
+    there is more in their metadata than it knows."""
+    if HINT not in payload.metadata and HELD_BY not in payload.metadata:
+        return payload
+    plain = Payload()
+    plain.CopyFrom(payload)
+    for note in (HINT, HELD_BY):
+        plain.metadata.pop(note, None)
+    return plain

@@ -142,7 +142,7 @@ async def test_only_what_is_larger_than_the_threshold_goes_to_the_store(world: W
 @pytest.mark.parametrize("value", [LARGE, {"in": LARGE}])
 async def test_what_must_stay_inline_does(world: World, value: Any) -> None:
     sent = await world.sent(Inline(value))
-    assert sent.metadata[HINT] == INLINE
+    assert HINT not in sent.metadata, "Temporal's CLI would print it in base64"
     assert world.used == (0, 0)
     assert await world.read(sent, "worker") == value
 
