@@ -20,6 +20,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from claimcheck.caches import KnownKeys, SizedCache
 from claimcheck.claim import JSON_METADATA, Claim
+from claimcheck.damage import told_of
 from claimcheck.envelope import unwrap, unwrap_stream, wrap, wrap_stream
 from claimcheck.errors import (
     BlobMissing,
@@ -191,7 +192,7 @@ class Cloakroom:
 
     async def _unwrapped(self, claim: Claim) -> AsyncGenerator[bytes, None]:
         under = claim.key.rpartition("/")[0]
-        with self.meters.failures("get"), self._missing(claim):
+        with self.meters.failures("get"), self._missing(claim), told_of(claim.key):
             stored = self.store.read(claim.key)
             try:
                 async for piece in unwrap_stream(stored, context=under, keys=self.keys):
@@ -227,7 +228,7 @@ class Cloakroom:
         if claim.size > MOST_IN_MEMORY:
             raise BlobTooLarge(_too_large(claim.size))
         under = claim.key.rpartition("/")[0]
-        with self.meters.failures("get"), self._missing(claim):
+        with self.meters.failures("get"), self._missing(claim), told_of(claim.key):
             with self.meters.timed("get"):
                 blob = await self.store.get(claim.key, limit=_wrapped_at_most(claim.size))
             data = await _in_thread_if(

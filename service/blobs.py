@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
 from claimcheck.claim import Claim
+from claimcheck.damage import told_of
 from claimcheck.envelope import unwrap_stream
 from claimcheck.errors import (
     BlobDamaged,
@@ -80,8 +81,9 @@ async def opened(
     """
     context = key.rpartition("/")[0]
     async with given_back(store.read(key)) as stored:
-        async for piece in unwrap_stream(stored, context=context, keys=keys, limit=limit):
-            yield piece
+        with told_of(key):
+            async for piece in unwrap_stream(stored, context=context, keys=keys, limit=limit):
+                yield piece
 
 
 async def opened_claim(

@@ -611,3 +611,12 @@ def test_a_stream_larger_than_memory_allows_takes_little_of_it(
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 60, f"{done.stdout.strip()} MiB were taken for one of {size}"
+
+
+async def test_damage_is_told_with_the_name_of_the_blob() -> None:
+    store = MemoryStore()
+    room = Cloakroom(store, namespace="default", cache_bytes=0)
+    blob = b"no blob of ours"
+    key = await store.put(blob, under="v1/default/order-17")
+    with pytest.raises(BlobDamaged, match=f"blob {key}: .* run again what has made it"):
+        await room.redeem(Claim(key=key, size=len(blob)))
