@@ -13,13 +13,14 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
+from service.blobs import place_of
 from service.cli.codec import LocalCodec
 from service.cli.composition import Serve
 from service.cli.screen import note, print_text
 from service.client import connect
 from service.devserver import DevServer, DevServerOptions, dev_server
 from service.errors import DevServerFailed
-from service.settings import TemporalSettings, WorkerSettings
+from service.settings import TemporalSettings, WorkerSettings, load_claim_check_settings
 
 __all__ = ["develop"]
 
@@ -94,6 +95,14 @@ async def _polled(client: Client, task_queue: str) -> bool:
     return bool((await client.workflow_service.describe_task_queue(request)).pollers)
 
 
+def _values() -> str:
+    """Where large values go, and whether anybody who gets there can read them."""
+    storage = load_claim_check_settings()
+    keys = storage.key_ring()
+    encrypted = keys is not None and keys.encrypting
+    return f"{place_of(storage)}, {'encrypted' if encrypted else 'not encrypted'}"
+
+
 def _welcome(options: DevServerOptions, settings: WorkerSettings, server: DevServer) -> str:
     flows = settings.flows_dir
     names = sorted(path.stem for path in flows.glob("*.y*ml")) if flows.is_dir() else []
@@ -107,6 +116,7 @@ def _welcome(options: DevServerOptions, settings: WorkerSettings, server: DevSer
         f"  Codec      {options.codec_url}",
         f"  Flows      {flows}/ ({known})",
         f"  Data       {options.data_dir}/",
+        f"  Values     large ones in {_values()}",
         "In another terminal:",
         *([f"  export TEMPORAL_ADDRESS={server.address}"] if elsewhere else []),
         f"  flowrunner run {first}",

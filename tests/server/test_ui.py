@@ -68,6 +68,7 @@ def dev(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Dev]:
     try:
         until(lambda: "Flowrunner is ready." in process.output(), what="flowrunner dev")
         assert f"Codec      http://127.0.0.1:{codec_port}" in process.output()
+        assert "  Values     large ones in folder /" in process.output()
         yield Dev(product=product, ui=f"http://127.0.0.1:{ui_port}")
     finally:
         process.stop()
