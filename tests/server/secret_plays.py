@@ -7,10 +7,12 @@ looks for the secret wherever Flowrunner and Temporal leave anything.
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Final
 
 from flowspec.values import Json, JsonObject
@@ -39,6 +41,8 @@ class Plays:
 
     succeed: tuple[JsonObject, ...]
     fail: tuple[JsonObject, ...]
+    only_fails: bool = False
+    """Where a login succeeds, in tests of their own, nothing says the secret back."""
 
 
 Setup = Callable[[ExitStack, Path], Plays]
@@ -107,7 +111,9 @@ def _http_request(stack: ExitStack, folder: Path) -> Plays:
         {"url": f"http://127.0.0.1:1/{S}"},
         {"url": f"http://ann:{S}@127.0.0.1:1/"},
     )
-    refused = (by_token("/refuse", "/token"), by_token("/ok", "/no-token"))
+    paged: JsonObject = {"by": "cursor", "next": f"'{S}'", "param": S, "max_pages": 2}
+    pages: JsonObject = {"url": f"{service.url}/refuse", "method": "POST", "paginate": paged}
+    refused = (by_token("/refuse", "/token"), by_token("/ok", "/no-token"), pages)
     return Plays(
         succeed=(*at("/ok"), by_token("/ok", "/token")),
         fail=(*at("/refuse"), at("/down")[0], *refused, *nowhere),
@@ -125,7 +131,72 @@ def _webhook_send(stack: ExitStack, folder: Path) -> Plays:
     return Plays(succeed=(at(f"{service.url}/ok"),), fail=fail)
 
 
+class _Refusing(StreamRequestHandler):
+    """A mail server that lets nobody in, and repeats what it was told."""
+
+    greeting = b"* OK ready\r\n"
+
+    def handle(self) -> None:
+        self.wfile.write(self.greeting)
+        for line in self.rfile:
+            self.wfile.write(self.answer(line.strip()))
+
+    def answer(self, line: bytes) -> bytes:
+        tag, _, command = line.partition(b" ")
+        if command.upper() == b"CAPABILITY":
+            return b"* CAPABILITY IMAP4rev1\r\n" + tag + b" OK done\r\n"
+        return tag + b" NO [AUTHENTICATIONFAILED] " + command + b"\r\n"
+
+
+class _RefusingSmtp(_Refusing):
+    greeting = b"220 ready\r\n"
+
+    def answer(self, line: bytes) -> bytes:
+        if line.upper().startswith(b"EHLO"):
+            return b"250-ready\r\n250 AUTH PLAIN LOGIN\r\n"
+        return b"535 5.7.8 no: " + line + b"\r\n"
+
+
+def _refusing(stack: ExitStack, handler: type[_Refusing]) -> JsonObject:
+    """Where such a server is, as parameters."""
+    server = stack.enter_context(ThreadingTCPServer(("127.0.0.1", 0), handler))
+    server.daemon_threads = True
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    serving.start()
+    stack.callback(serving.join)
+    stack.callback(server.shutdown)
+    return {"host": "127.0.0.1", "port": server.server_address[1], "security": "none"}
+
+
+_LOGIN: Final[JsonObject] = {"username": S, "password": S}
+_NOWHERE: Final[JsonObject] = {"host": "127.0.0.1", "port": 1, "security": "none", **_LOGIN}
+
+
+def _email_send(stack: ExitStack, folder: Path) -> Plays:
+    del folder
+    mail: JsonObject = {"from": "a@example.com", "to": "b@example.com", "subject": "s", "text": "t"}
+    refusing: JsonObject = {**_refusing(stack, _RefusingSmtp), **_LOGIN}
+    return Plays(succeed=(), only_fails=True, fail=({**mail, **refusing}, {**mail, **_NOWHERE}))
+
+
+def _email_receive(stack: ExitStack, folder: Path) -> Plays:
+    del folder
+    return Plays(
+        succeed=(), only_fails=True, fail=({**_refusing(stack, _Refusing), **_LOGIN}, _NOWHERE)
+    )
+
+
+def _email_mark(stack: ExitStack, folder: Path) -> Plays:
+    del folder
+    what: JsonObject = {"ids": ["1.1"], "mark": "seen"}
+    refusing: JsonObject = {**_refusing(stack, _Refusing), **_LOGIN}
+    return Plays(succeed=(), only_fails=True, fail=({**what, **refusing}, {**what, **_NOWHERE}))
+
+
 PLAYS: Mapping[str, Setup] = {
+    "email.mark": _email_mark,
+    "email.receive": _email_receive,
+    "email.send": _email_send,
     "http.request": _http_request,
     "webhook.send": _webhook_send,
 }
