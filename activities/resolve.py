@@ -22,7 +22,7 @@ from claimcheck.payloads import CLAIMS, Inline
 from flowspec.catalogue import Catalogue
 from flowspec.check import Checked, check
 from flowspec.jsonschemas import check_input, input_refused
-from flowspec.machine import Machine, program_for
+from flowspec.machine import labels_of, program_for
 from flowspec.opening import FLOW_TYPE, OpeningWrong, read_opening
 from flowspec.plan import Plan, dump_plan
 from flowspec.problems import Problem, as_json, text
@@ -114,11 +114,7 @@ class FlowResolver:
         if opened and isinstance(opened[0], dict) and "flow" in opened[0]:
             opened[0]["flow"] = await self._claims.opened(opened[0]["flow"])
         opening = read_opening(FLOW_TYPE, opened)
-        claim = arguments[1] if len(arguments) > 1 else arguments[0]
-        if isinstance(opened[0], dict) and "input" in opened[0]:
-            claim = claim.inside("input") if isinstance(arguments[0], Claim) else None
-        known = isinstance(claim, Claim) and CLAIMS not in claim.metadata
-        return opening.source, _Given(opening.input, claim=claim if known else None)
+        return opening.source, _Given(opening.input, claim=_claim_of_input(arguments, opened))
 
     async def _with_input(
         self, plan: Plan, resolved: JsonObject, run: JsonObject, given: _Given
@@ -128,7 +124,7 @@ class FlowResolver:
         if problems:
             return _refused(input_refused(plan.flow, problems))
         run = {**run, "flow": plan.flow, "version": plan.version}
-        labels = Machine.start(program_for(plan), run=run, input=value, now=0.0).labels()
+        labels = labels_of(program_for(plan), input=value, run=run)
         if given.claim is not None and value == whole:
             shown = self._claims.shown(given.claim, value)
         else:
@@ -195,6 +191,17 @@ def _store_failed(error: ClaimCheckError) -> ApplicationError:
     message = f"what the run was started with cannot be loaded: {error}"
     kind = of_claim_check(error).name
     return ApplicationError(message, type=kind, non_retryable=not error.passing)
+
+
+def _claim_of_input(arguments: list[Any], opened: list[Any]) -> Claim | None:
+    """Where the input stands among the arguments of a run, if it is a value in the store."""
+    if isinstance(opened[0], dict) and "input" in opened[0]:
+        whole = arguments[0]
+        claim = whole.inside("input") if isinstance(whole, Claim) else None
+    else:
+        claim = arguments[1] if len(arguments) > 1 else None
+    known = isinstance(claim, Claim) and CLAIMS not in claim.metadata
+    return claim if known else None
 
 
 def _list(value: Json) -> list[Json]:

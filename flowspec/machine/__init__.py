@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from flowspec.machine.calls import text_for_people
+from flowspec.machine.calls import labels_of
 from flowspec.machine.core import Core
 from flowspec.machine.frames import Frames
 from flowspec.machine.inline import Waits
@@ -48,6 +48,7 @@ __all__ = [
     "Program",
     "Sleep",
     "Stop",
+    "labels_of",
     "make_error",
     "program_for",
 ]
@@ -238,15 +239,9 @@ class Machine:
         return next((node for node in nodes if node is not None), None)
 
     def labels(self) -> dict[str, str]:
-        """The flow's labels for this run; one that cannot be worked out is left out."""
-        state, program = self._core.state, self._core.program
-        scope: dict[str, Json] = {"input": state.input, "run": state.run}
-        labels: dict[str, str] = {}
-        for name, raw in program.plan.labels.items():
-            text = text_for_people(program.template(f"label:{name}", "labels", raw), scope)
-            if text is not None:
-                labels[name] = text
-        return labels
+        """As `labels_of` tells them."""
+        state = self._core.state
+        return labels_of(self._core.program, input=state.input, run=state.run)
 
     def status(self, limit: int) -> JsonObject:
         """What people want to know of the run, with at most `limit` nodes."""

@@ -13,12 +13,13 @@ from flowspec.expressions import (
 )
 from flowspec.machine.core import Core
 from flowspec.machine.operations import Call, make_error
+from flowspec.machine.program import Program
 from flowspec.machine.state import FrameState, ItemState
 from flowspec.machine.wants import is_plain
 from flowspec.plan import NodePlan, RetryPlan
 from flowspec.values import Json, JsonObject, NeedsWorker
 
-__all__ = ["build_call", "cache_entry", "text_for_people", "title_of"]
+__all__ = ["build_call", "cache_entry", "labels_of", "title_of"]
 
 _CACHE_RETRY = RetryPlan(attempts=3)
 
@@ -89,10 +90,21 @@ def title_of(core: Core, frame: FrameState, item: ItemState | None, plan: NodePl
     if "${" not in plan.title:
         return plan.title
     source = core.program.template(plan.id, "title", plan.title)
-    return text_for_people(source, core.scope(frame, source, item=item, node=plan.id)) or ""
+    return _text_for_people(source, core.scope(frame, source, item=item, node=plan.id)) or ""
 
 
-def text_for_people(source: Template, scope: Mapping[str, Json]) -> str | None:
+def labels_of(program: Program, *, input: Json, run: JsonObject) -> dict[str, str]:
+    """The flow's labels for a run; one that cannot be worked out here is left out."""
+    scope: dict[str, Json] = {"input": input, "run": run}
+    labels: dict[str, str] = {}
+    for name, raw in program.plan.labels.items():
+        text = _text_for_people(program.template(f"label:{name}", "labels", raw), scope)
+        if text is not None:
+            labels[name] = text
+    return labels
+
+
+def _text_for_people(source: Template, scope: Mapping[str, Json]) -> str | None:
     """A short text; None if it cannot be worked out here."""
     try:
         value = cast(Json, source.evaluate(scope))

@@ -120,3 +120,11 @@ async def test_while_the_store_is_away_it_is_tried_again(tmp_path: Path) -> None
     store.blobs.clear()
     error = await refused(tmp_path, {"text": FLOW, "input": given}, claims)
     assert error.type == "BlobMissing"
+
+
+async def test_a_text_that_was_put_away_is_not_taken_for_the_input(tmp_path: Path) -> None:
+    claims = claims_in_memory(threshold=1)
+    text = await kept(claims, "flow: bare\nnodes: {a: {type: noop}}\n")
+    for arguments in ([text], [{"flow": text}]):
+        resolved = await resolve(tmp_path, {"arguments": arguments}, claims)
+        assert await claims.loaded(resolved["input"]) == {}
