@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -134,7 +135,8 @@ async def _ending_unfetched(client: Client, handle: Handle, why: ServiceError) -
         ending = await _ending(part)
     except ClaimCheckError:
         status = state_of((await handle.describe()).status)
-        ending = {"status": status, "error": RunError.of(why)}
+        error = replace(RunError.of(why), message=f"why it ended so cannot be read: {why}")
+        ending = {"status": status, "error": error}
     if ending["status"] != "completed":
         return ending
     return {"status": "completed", "unread": why}

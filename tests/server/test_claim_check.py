@@ -236,6 +236,10 @@ nodes:
     assert MARK.replace(" ", "-") in ended["error"]["message"]
     for event in await history(product, "telling"):
         assert MARK.replace(" ", "-").encode() not in event.SerializeToString()
+    keyless = product.cli_json("result", "telling", "--json", CLAIM_CHECK_KEYS="")
+    assert keyless["status"] == "failed"
+    assert keyless["error"]["type"] == "KeyMissing"
+    assert keyless["error"]["message"].startswith("why it ended so cannot be read: ")
 
 
 async def test_keys_are_rotated_while_a_run_is_under_way(make_product: MakeProduct) -> None:
