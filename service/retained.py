@@ -99,6 +99,8 @@ async def note_namespace(store: BlobStore, client: Client, warn: Callable[[str],
         try:
             await note_server(store, client.namespace, await namespace_id(client))
             return
-        except (ClaimCheckError, ServiceError) as error:
-            warn(f"it cannot be noted yet that this server has blobs: {error}")
-            await asyncio.sleep(_AGAIN_AFTER)
+        except ClaimCheckError as error:
+            warn(f"the store of large values cannot be used; what needs it waits: {error}")
+        except ServiceError as error:
+            warn(f"it is not known yet whose the large values in the store are: {error}")
+        await asyncio.sleep(_AGAIN_AFTER)
