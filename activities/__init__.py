@@ -1,5 +1,5 @@
 """Effects: the node types that do something, and the activities that perform them.
 
-One module per family of node types, each declaring its types in a tuple; `activities.catalogue`
-names the families. Importing a declaration loads no library its handler needs.
+One package per family of node types, each type declared in a module's tuple `NODE_TYPES`;
+`activities.catalogue` names them all. Importing a declaration loads no library its handler needs.
 """

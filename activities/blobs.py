@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema, from_json, to_json
 
+from activities.convert.json_text import begins_text, decoded_text
 from activities.errors import INVALID_PARAMS, NodeFailed
-from activities.json_text import begins_text, decoded_text
 from activities.standins import StandIns
 from claimcheck.claim import Claim
 from claimcheck.errors import ClaimInvalid

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from activities import (
-    archive,
-    csv,
-    files,
-    http,
-    json,
-    log,
-    mail_receive,
-    mail_send,
-    template,
-    transform,
-    validate,
-    webhook,
-    xml,
-)
+from activities import log
+from activities.archives import archive
+from activities.convert import csv, json, xml
 from activities.declaration import AnyImplementation
+from activities.files import files
+from activities.http import request, webhook
+from activities.mail import receive, send
+from activities.shaping import template, transform, validate
 from flowspec.builtin import BUILTIN
 from flowspec.catalogue import Catalogue
 
@@ -27,7 +19,7 @@ __all__ = ["catalogue", "implementations"]
 def implementations() -> tuple[AnyImplementation, ...]:
     """What a worker performs as activities."""
     return (
-        *http.NODE_TYPES,
+        *request.NODE_TYPES,
         *webhook.NODE_TYPES,
         *log.NODE_TYPES,
         *transform.NODE_TYPES,
@@ -38,8 +30,8 @@ def implementations() -> tuple[AnyImplementation, ...]:
         *xml.NODE_TYPES,
         *archive.NODE_TYPES,
         *files.NODE_TYPES,
-        *mail_send.NODE_TYPES,
-        *mail_receive.NODE_TYPES,
+        *send.NODE_TYPES,
+        *receive.NODE_TYPES,
     )
 
 

@@ -9,13 +9,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activities.csv import CsvReadParams, CsvWriteParams
-from activities.csv_tables import read_table, write_table
+from activities.convert.csv import CsvReadParams, CsvWriteParams
+from activities.convert.csv_tables import read_table, write_table
+from activities.convert.xml import XmlWriteParams
+from activities.convert.xml_trees import read_tree
+from activities.convert.xml_trees import written as written_xml
 from activities.errors import NodeFailed
-from activities.mustache import TemplateError, TemplateTooLarge, render
-from activities.xml import XmlWriteParams
-from activities.xml_trees import read_tree
-from activities.xml_trees import written as written_xml
+from activities.shaping.mustache import TemplateError, TemplateTooLarge, render
 
 CELLS = st.text(st.characters(codec="utf-8") | st.sampled_from(list("\"',;\t\r\n =")), max_size=12)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.json_text import begins_text, decoded_text
+from activities.convert.json_text import begins_text, decoded_text
 from activities.redaction import BLOT, Redactor
 from tests.attempts import in_pieces
 

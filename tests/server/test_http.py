@@ -22,7 +22,7 @@ import pytest
 from activities.addresses import AddressPolicy
 from activities.attempt import Attempt, Resources
 from activities.errors import NodeFailed
-from activities.http import HTTP_REQUEST, HttpResult
+from activities.http.request import HTTP_REQUEST, HttpResult
 from activities.parameters import read_params
 from activities.redaction import BLOT
 from flowspec.values import Json

@@ -19,8 +19,8 @@ import structlog
 from activities.addresses import AddressPolicy, read_rules
 from activities.attempt import Attempt, Resources
 from activities.errors import NodeFailed
-from activities.http import HTTP_REQUEST
-from activities.http_client import ClientOpener, GuardedBackend
+from activities.http.client import ClientOpener, GuardedBackend
+from activities.http.request import HTTP_REQUEST
 from activities.parameters import read_params
 from tests.server.conftest import MakeProduct
 from tests.server.support import Answer, HttpService, free_port

@@ -13,7 +13,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.claims import Claims
-from activities.http import HTTP_REQUEST
+from activities.http.request import HTTP_REQUEST
 from claimcheck.claim import Claim
 from claimcheck.stores import MemoryStore
 from tests import attempts

@@ -11,7 +11,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.claims import Claims
-from activities.http import HTTP_REQUEST
+from activities.http.request import HTTP_REQUEST
 from tests import attempts
 from tests.server.support import Answer, HttpService, Product, Received
 

@@ -16,10 +16,10 @@ import pytest
 from activities.addresses import AddressPolicy, read_rules
 from activities.attempt import Attempt, Resources
 from activities.errors import NodeFailed
-from activities.http import HTTP_REQUEST
-from activities.http_auth import OAuth2
-from activities.http_exchange import exchange
-from activities.http_tokens import Tokens
+from activities.http.auth import OAuth2
+from activities.http.exchange import exchange
+from activities.http.request import HTTP_REQUEST
+from activities.http.tokens import Tokens
 from activities.parameters import read_params
 from activities.redaction import Redactor
 from tests.server.conftest import MakeProduct

@@ -16,7 +16,7 @@ from activities.attempt import Attempt, Resources
 from activities.claims import Claims
 from activities.declaration import AnyImplementation
 from activities.errors import NodeFailed
-from activities.mail_receive import EMAIL_MARK, EMAIL_RECEIVE
+from activities.mail.receive import EMAIL_MARK, EMAIL_RECEIVE
 from activities.parameters import read_params
 from claimcheck.claim import Claim
 from flowspec.values import JsonObject

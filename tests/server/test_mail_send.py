@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 from activities.addresses import AddressPolicy
 from activities.attempt import Attempt, Resources
 from activities.errors import NodeFailed
-from activities.mail_send import EMAIL_SEND
+from activities.mail.send import EMAIL_SEND
 from activities.parameters import read_params
 from flowspec.values import JsonObject
 from tests import attempts

@@ -18,10 +18,10 @@ import pytest
 from activities.addresses import AddressPolicy
 from activities.attempt import Attempt, Resources
 from activities.errors import NodeFailed
+from activities.http.webhook import WEBHOOK_SEND
+from activities.http.webhook_sending import message_id, signatures
 from activities.parameters import read_params
 from activities.redaction import Redactor
-from activities.webhook import WEBHOOK_SEND
-from activities.webhook_sending import message_id, signatures
 from tests.server.conftest import MakeProduct
 from tests.server.support import Answer, HttpService, Received, free_port
 from tests.server.test_http import raw_server

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from activities.archive import ARCHIVE_CREATE, ARCHIVE_EXTRACT
+from activities.archives.archive import ARCHIVE_CREATE, ARCHIVE_EXTRACT
 from activities.claims import Claims
 from claimcheck.claim import Claim
 from claimcheck.values import keep

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from activities.claims import Claims
-from activities.csv import CSV_READ, CSV_WRITE
-from activities.json import JSON_READ, JSON_WRITE
-from activities.xml import XML_READ, XML_WRITE
+from activities.convert.csv import CSV_READ, CSV_WRITE
+from activities.convert.json import JSON_READ, JSON_WRITE
+from activities.convert.xml import XML_READ, XML_WRITE
 from claimcheck.claim import Claim
 from tests import attempts
 from tests.shaping import act, refused

@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from activities.attempt import Attempt
 from activities.declaration import Params, declare
 from activities.errors import COMMON_ERRORS, NodeFailed
-from activities.http import HTTP_REQUEST
+from activities.http.request import HTTP_REQUEST
 from activities.log import LOG
 from activities.parameters import read_params
 from flowspec.values import Json, JsonObject

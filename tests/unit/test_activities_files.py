@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from activities.files import FILE_LIST, FILE_READ, FILE_WRITE
+from activities.files.files import FILE_LIST, FILE_READ, FILE_WRITE
 from tests import attempts
 from tests.shaping import act, refused
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from activities.mustache import TemplateError, TemplateTooLarge, render
-from activities.template import TEMPLATE
-from activities.transform import TRANSFORM
-from activities.validate import VALIDATE
+from activities.shaping.mustache import TemplateError, TemplateTooLarge, render
+from activities.shaping.template import TEMPLATE
+from activities.shaping.transform import TRANSFORM
+from activities.shaping.validate import VALIDATE
 from tests import attempts
 from tests.shaping import act, refused
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.errors import NodeFailed
-from activities.mail_addresses import header_text, read_address
-from activities.mail_send import EMAIL_SEND
+from activities.mail.addresses import header_text, read_address
+from activities.mail.send import EMAIL_SEND
 from activities.parameters import read_params
 from flowspec.values import JsonObject
 

@@ -9,8 +9,8 @@ import pytest
 from activities.attempt import Attempt
 from activities.declaration import AnyImplementation
 from activities.errors import NodeFailed
-from activities.mail_receive import EMAIL_MARK, EMAIL_RECEIVE
-from activities.mail_send import EMAIL_SEND
+from activities.mail.receive import EMAIL_MARK, EMAIL_RECEIVE
+from activities.mail.send import EMAIL_SEND
 from activities.parameters import read_params
 from flowspec.values import JsonObject
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.mail_reading import Mail, decoded, read_mail
+from activities.mail.reading import Mail, decoded, read_mail
 
 
 def read(raw: bytes, *wanted: str, whole: bool = True) -> Mail:
@@ -136,7 +136,7 @@ HARM = {
 def test_what_is_made_to_do_harm_is_read_in_seconds(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("activities.mail_reading._SECONDS", 1.0)
+    monkeypatch.setattr("activities.mail.reading._SECONDS", 1.0)
     began = time.process_time()
     mail = read(b"Message-ID: <1@example.com>\n" + HARM[name], "subject")
     assert mail.message_id == "<1@example.com>"

@@ -127,6 +127,7 @@ async def test_encrypted_values_are_opened_and_those_in_the_store_are_not_fetche
 @pytest.mark.parametrize(
     ("keys", "where"),
     [(None, "but there are no keys here"), (new_key("other"), "is not in the key ring (other)")],
+    ids=["no keys", "another key"],
 )
 async def test_without_the_key_it_is_said_which_one_is_missing(
     keys: str | None, where: str

@@ -1,0 +1,1 @@
+"""Between bytes and values: CSV, JSON, XML."""

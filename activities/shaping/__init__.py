@@ -1,0 +1,1 @@
+"""Making values out of values: queries, templates, schemas."""
