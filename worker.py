@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from temporalio.worker import Worker
 
     from activities.addresses import AddressPolicy
-    from activities.attempt import Resources
+    from activities.attempt import Options, Resources
     from activities.secrets import Secrets
     from claimcheck.cloakroom import Cloakroom
     from flowspec.catalogue import Catalogue
@@ -139,6 +139,13 @@ def address_policy(settings: WorkerSettings) -> AddressPolicy:
     return AddressPolicy(guarded=settings.http_private != "allow", allow=rules)
 
 
+def node_options(_settings: WorkerSettings) -> Options:
+    """What the settings say to families of node types, each in its own words."""
+    from activities.attempt import Options
+
+    return Options()
+
+
 async def build_worker(
     client: Client,
     settings: WorkerSettings,
@@ -169,6 +176,7 @@ async def build_worker(
         resources=resources,
         addresses=addresses,
         folders=settings.files_dirs,
+        options=node_options(settings),
     )
     resolver = FlowResolver(
         FlowDirectory(settings.flows_dir),

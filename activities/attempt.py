@@ -20,7 +20,7 @@ from flowspec.values import Json
 if TYPE_CHECKING:
     from activities.claims import Claims
 
-__all__ = ["Attempt", "Resources"]
+__all__ = ["Attempt", "Options", "Resources"]
 
 T = TypeVar("T")
 
@@ -52,6 +52,21 @@ class Resources:
         await self._stack.aclose()
 
 
+class Options:
+    """What the operator has set for families of node types, each a frozen dataclass of its own.
+
+    A family declares the class, with what holds where nothing is set as its defaults, and asks
+    for it by its type; the worker fills it in from its settings.
+    """
+
+    def __init__(self, *given: object) -> None:
+        self._given = {type(each): each for each in given}
+
+    def get(self, kind: type[T]) -> T:
+        found = self._given.get(kind)
+        return found if isinstance(found, kind) else kind()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
     """One attempt: which node it is for, and what a handler may use while it lasts.
@@ -60,6 +75,7 @@ class Attempt:
     `number` counts from 1. `progress` is what the previous attempt last gave to `heartbeat`.
     `folders` are those on the worker's machine that flows may use.
     `addresses` says where on the network it may connect to.
+    `options` are what the operator has set for the family of its node type.
     """
 
     node: str
@@ -74,6 +90,7 @@ class Attempt:
     beat: Callable[[Json], None] = lambda _progress: None
     claims: Claims | None = None
     folders: tuple[Path, ...] = ()
+    options: Options = field(default_factory=Options)
 
     def heartbeat(self, progress: Json = None) -> None:
         """Say that the work goes on, and how far it is; also lets a cancellation reach it."""

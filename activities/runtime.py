@@ -18,7 +18,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.addresses import AddressPolicy
 from activities.aside import aside
-from activities.attempt import Attempt, Resources
+from activities.attempt import Attempt, Options, Resources
 from activities.call import NodeCall, read_call
 from activities.claims import Claims
 from activities.declaration import AnyImplementation
@@ -53,6 +53,7 @@ class Services:
     folders: tuple[Path, ...] = ()
     """Those on this machine that flows may use."""
     addresses: AddressPolicy = field(default_factory=AddressPolicy)
+    options: Options = field(default_factory=Options)
 
 
 def as_activity(
@@ -111,6 +112,7 @@ async def _attempt(
                 beat=beat,
                 claims=services.claims,
                 folders=services.folders,
+                options=services.options,
             )
             returned = await implementation.handler(params, attempt)
             result = await aside(lambda: writer.write(returned, redactor=redactor), over=returned)
