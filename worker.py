@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from activities.secrets import Secrets
     from claimcheck.cloakroom import Cloakroom
     from flowspec.catalogue import Catalogue
-    from service.settings import SecretSettings, WorkerSettings
+    from service.settings import NodeSettings, SecretSettings, WorkerSettings
 
 __all__ = ["address_policy", "build_worker", "catalogue", "main", "open_secrets", "serve"]
 
@@ -66,6 +66,7 @@ async def serve(settings: WorkerSettings, *, address: str | None = None) -> None
     from service.settings import (
         TemporalSettings,
         load_claim_check_settings,
+        load_node_settings,
         load_secret_settings,
         load_temporal_settings,
     )
@@ -78,6 +79,7 @@ async def serve(settings: WorkerSettings, *, address: str | None = None) -> None
     storage = load_claim_check_settings()
     secrets = open_secrets(settings, load_secret_settings())
     address_policy(settings)
+    options = node_options(load_node_settings())
     runtime = telemetry_runtime(settings.metrics_address)
     cloakroom = open_cloakroom(storage, temporal.namespace, meter=runtime.metric_meter)
     codec = ClaimCodec(cloakroom, role="worker")
@@ -87,7 +89,7 @@ async def serve(settings: WorkerSettings, *, address: str | None = None) -> None
         converter = data_converter(codec, claim_type=FlowClaim, sealed_failures=cloakroom.encrypts)
         client = await connect(temporal, runtime=runtime, converter=converter)
         resources = await stack.enter_async_context(Resources())
-        worker = await build_worker(client, settings, resources, cloakroom, secrets)
+        worker = await build_worker(client, settings, resources, cloakroom, secrets, options)
         noting = note_namespace(cloakroom.store, client, logger.warning)
         stack.callback(asyncio.create_task(noting).cancel)
         if settings.health_address is not None:
@@ -139,7 +141,7 @@ def address_policy(settings: WorkerSettings) -> AddressPolicy:
     return AddressPolicy(guarded=settings.http_private != "allow", allow=rules)
 
 
-def node_options(_settings: WorkerSettings) -> Options:
+def node_options(_settings: NodeSettings) -> Options:
     """What the settings say to families of node types, each in its own words."""
     from activities.attempt import Options
 
@@ -152,6 +154,7 @@ async def build_worker(
     resources: Resources,
     cloakroom: Cloakroom,
     secrets: Secrets,
+    options: Options,
 ) -> Worker:
     """The worker with everything it serves; it is not running yet."""
     from temporalio.worker import Worker
@@ -176,7 +179,7 @@ async def build_worker(
         resources=resources,
         addresses=addresses,
         folders=settings.files_dirs,
-        options=node_options(settings),
+        options=options,
     )
     resolver = FlowResolver(
         FlowDirectory(settings.flows_dir),

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from temporalio.client import Client
 
-from activities.attempt import Resources
+from activities.attempt import Options, Resources
 from activities.claims import FlowClaim
 from activities.logging import configure_logging
 from activities.secrets import Secrets
@@ -131,7 +131,9 @@ async def _measure(
         starter = await connect(
             temporal, converter=data_converter(ClaimCodec(cloakroom, role="client"))
         )
-        async with await build_worker(client, settings, resources, cloakroom, Secrets(())):
+        async with await build_worker(
+            client, settings, resources, cloakroom, Secrets(()), Options()
+        ):
             seconds, handle_id = await _run(starter, value)
         info = (
             await starter.get_workflow_handle(handle_id).describe()

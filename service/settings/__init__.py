@@ -19,6 +19,7 @@ from service.settings.environment import (
     load,
     unknown_variables,
 )
+from service.settings.nodes import NodeSettings
 from service.settings.secrets import SecretSettings
 from service.settings.temporal import (
     TEMPORAL_VARIABLES,
@@ -38,6 +39,7 @@ __all__ = [
     "ClaimCheckSettings",
     "CodecServerSettings",
     "DevServerSettings",
+    "NodeSettings",
     "SecretSettings",
     "SettingsInvalid",
     "TemporalSettings",
@@ -47,6 +49,7 @@ __all__ = [
     "load_claim_check_settings",
     "load_codec_server_settings",
     "load_dev_server_settings",
+    "load_node_settings",
     "load_secret_settings",
     "load_temporal_settings",
     "load_worker_settings",
@@ -57,6 +60,7 @@ DEBUG_VARIABLE = "FLOWRUNNER_DEBUG"
 
 _CLASSES: tuple[type[EnvironmentSettings], ...] = (
     WorkerSettings,
+    NodeSettings,
     SecretSettings,
     ClaimCheckSettings,
     CodecServerSettings,
@@ -67,6 +71,11 @@ _CLASSES: tuple[type[EnvironmentSettings], ...] = (
 def load_worker_settings() -> WorkerSettings:
     """Raises `SettingsInvalid`."""
     return load(WorkerSettings, _known())
+
+
+def load_node_settings() -> NodeSettings:
+    """Raises `SettingsInvalid`."""
+    return load(NodeSettings, _known())
 
 
 def load_claim_check_settings() -> ClaimCheckSettings:

@@ -18,6 +18,7 @@ from service.settings import (
     ClaimCheckSettings,
     CodecServerSettings,
     DevServerSettings,
+    NodeSettings,
     SecretSettings,
     WorkerSettings,
 )
@@ -45,6 +46,13 @@ _WORKER = """\
 ## Worker and command
 
 The command reads `FLOWRUNNER_TASK_QUEUE` and `FLOWS_DIR`; the worker reads all of them.
+"""
+
+_NODES = """\
+## Node types
+
+What the worker's operator lets flows do with single node types, and where these keep things. \
+Only the worker reads them.
 """
 
 _SECRETS = """\
@@ -88,6 +96,8 @@ def settings_page() -> str:
         _table(temporal),
         _WORKER,
         _table(_rows(WorkerSettings)),
+        _NODES,
+        _table(_rows(NodeSettings)),
         _SECRETS,
         _table([secret, *_rows(SecretSettings)]),
         _CLAIM_CHECK,

@@ -1,7 +1,7 @@
 """No secret that a node is given turns up in anything that Flowrunner or Temporal keep or show.
 
-Driven by the catalogue: a new node type is probed by itself, and has to say in `secret_plays.py`
-how it is made to succeed and to fail.
+Driven by the catalogue: a new node type is probed by itself, and has to say in `plays/` how it
+is made to succeed and to fail.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from claimcheck.envelope import unwrap
 from flowspec.catalogue import NodeType
 from flowspec.check import check
 from flowspec.values import Json, JsonObject
-from tests.server.secret_plays import CANARY, PLAYS, SECRET, S
+from tests.server.plays import PLAYS
+from tests.server.plays.play import CANARY, SECRET, S
 from tests.server.support import Product, TemporalServer, free_port
 
 CATALOGUE: Final = catalogue()
@@ -99,7 +100,7 @@ def test_a_parameter_that_takes_no_secret_is_refused_one(name: str, param: str) 
 def test_every_node_type_that_takes_secrets_is_played(node_type: NodeType, tmp_path: Path) -> None:
     advice = (
         f"{node_type.name} takes secrets in {', '.join(node_type.secret_params)}: add to PLAYS in "
-        "tests/server/secret_plays.py how it succeeds and how it fails with one in each of them"
+        "tests/server/plays how it succeeds and how it fails with one in each of them"
     )
     assert node_type.name in PLAYS, advice
     with ExitStack() as stack:
