@@ -12,7 +12,8 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from flowspec.edges import Arrows, Edge, Links
+from flowspec.agents import AGENT, agent_graph
+from flowspec.edges import Arrows, Edge, Link, Links, Written
 from flowspec.fields import (
     Attempts,
     Condition,
@@ -56,6 +57,7 @@ __all__ = [
     "OnFailure",
     "Repeat",
     "Retry",
+    "Tool",
 ]
 
 OnFailure: TypeAlias = Literal["cancel", "finish"]
@@ -206,7 +208,8 @@ _Priority: TypeAlias = Annotated[int, whole(1, 5)]
 class Node(_Shape):
     """A node as it is written: `defaults` of the flow and of its type are not merged in.
 
-    `graph` is what is inside of a block, None for every other node.
+    `graph` is what is inside of a block or an agent, None for every other node. One that
+    `is_made` was not written: it is part of what an agent stands for.
     """
 
     type: Text = Field(description="What the node does")
@@ -265,13 +268,21 @@ class Node(_Shape):
     on_failure: Annotated[OnFailure, choice("cancel", "finish")] = Field(
         default="cancel", description="What happens to the nodes inside when one fails; blocks only"
     )
+    tools: Annotated[dict[NodeId, Tool] | None, _mapping] = Field(
+        default=None, description="What the model may call; agents only"
+    )
     _id: str = PrivateAttr(default="")
     _path: Path = PrivateAttr(default=())
     _graph: Graph | None = PrivateAttr(default=None)
+    _is_made: bool = PrivateAttr(default=False)
 
     @property
     def id(self) -> str:
         return self._id
+
+    @property
+    def is_made(self) -> bool:
+        return self._is_made
 
     @property
     def path(self) -> Path:
@@ -283,10 +294,49 @@ class Node(_Shape):
 
     def _settle(self, id: str, path: Path) -> None:
         self._id, self._path = id, path
-        if self.nodes is not None:
+        if self.type == AGENT:
+            self._graph = self._loop()
+        elif self.nodes is not None:
             self._graph = _settled(
                 self.nodes, self.links, path, output=self.output, on_failure=self.on_failure
             )
+
+    def _loop(self) -> Graph:
+        """The graph that an agent stands for."""
+        tools = self.tools or {}
+        loop = agent_graph(self.id, self.params, {id: tool.told for id, tool in tools.items()})
+        nodes: dict[str, Node] = {}
+        own = {name: getattr(self, name) for name in ("attempt_timeout", "queue", "priority")}
+        for id, written in loop.made.items():
+            nodes[id] = Node.model_validate(written).model_copy(update=own)
+            nodes[id]._is_made = True
+            nodes[id]._settle(id, self.path)
+        for id, tool in tools.items():
+            changed = Node.model_validate(loop.tools[id] | {"type": tool.type})
+            changes = {name: getattr(changed, name) for name in loop.tools[id]}
+            nodes[id] = tool.model_copy(update=changes)
+            nodes[id]._settle(id, (*self.path, "tools", id))
+        edges = (Written((), Link.model_validate(edge)) for edge in loop.edges)
+        return Graph(
+            nodes=nodes,
+            edges=tuple(each.settled(each.edge.source, self.path) for each in edges),
+            output=loop.output,
+            path=self.path,
+        )
+
+
+class Tool(Node):
+    """A node that an agent's model may call, which reads as `call` what the model gave."""
+
+    parameters: _Object = Field(
+        default_factory=dict, description="JSON Schema of what the model gives; nothing if left out"
+    )
+
+    @property
+    def told(self) -> JsonObject:
+        """What an agent has to know of it."""
+        about: JsonObject = {"type": self.type, "description": self.description}
+        return {**about, "parameters": self.parameters, "params": self.params}
 
 
 class Defaults(_Shape):

@@ -10,8 +10,9 @@ from itertools import combinations
 
 from pydantic import BaseModel
 
+from flowspec.agents import AGENT, NOT_FOR_TOOLS
 from flowspec.catalogue import Catalogue, NodeType
-from flowspec.document import Cache, Defaults, Flow, Foreach, Node, Repeat, Retry
+from flowspec.document import Cache, Defaults, Flow, Foreach, Node, Repeat, Retry, Tool
 from flowspec.durations import DURATION_PATTERN
 from flowspec.edges import Arrow, Link
 from flowspec.fields import (
@@ -52,7 +53,12 @@ def flow_json_schema(catalogue: Catalogue) -> JsonObject:
         "title": "Flow",
         "description": "A flow: steps, the edges between them, and what goes in and comes out",
         **_mapping(Flow, _FLOW, required=("flow", "nodes")),
-        "$defs": {**_definitions(), "node": _node(catalogue), **_params(catalogue)},
+        "$defs": {
+            **_definitions(),
+            "node": _node(Node, _NODE, catalogue),
+            "tool": _node(Tool, _TOOL, catalogue),
+            **_params(catalogue),
+        },
     }
 
 
@@ -133,6 +139,11 @@ _NODE: Mapping[str, JsonObject] = {
     "edges": _EDGES,
     "output": _ANY,
     "on_failure": _ON_FAILURE,
+    "tools": _keyed(NODE_ID, _ref("tool")),
+}
+_TOOL: Mapping[str, JsonObject] = {
+    **{key: schema for key, schema in _NODE.items() if key not in NOT_FOR_TOOLS},
+    "parameters": _ref("valueSchema"),
 }
 _ARROW: Mapping[str, JsonObject] = {
     "to": _ref("nodeId"),
@@ -290,8 +301,8 @@ def _value_schema() -> JsonObject:
     }
 
 
-def _node(catalogue: Catalogue) -> JsonObject:
-    node = _mapping(Node, _NODE, required=("type",))
+def _node(model: type[Node], keys: Mapping[str, JsonObject], catalogue: Catalogue) -> JsonObject:
+    node = _mapping(model, keys, required=("type",))
     properties = node["properties"]
     assert isinstance(properties, dict)
     properties["type"] = {
@@ -299,7 +310,7 @@ def _node(catalogue: Catalogue) -> JsonObject:
         "enum": list[Json](catalogue),
         "enumDescriptions": [node_type.summary for node_type in catalogue.values()],
     }
-    return {**node, "allOf": [*map(_by_type, catalogue.values()), _BLOCK]}
+    return {**node, "allOf": [*map(_by_type, catalogue.values()), _BLOCK, _AGENT]}
 
 
 def _by_type(node_type: NodeType) -> JsonObject:
@@ -318,6 +329,7 @@ _BLOCK: JsonObject = {
     "then": {"required": ["nodes"]},
     "else": {"properties": dict.fromkeys(_BLOCK_KEYS, False)},
 }
+_AGENT: JsonObject = {"if": _is_type(AGENT), "else": {"properties": {"tools": False}}}
 
 
 def _has(*keys: str) -> JsonObject:

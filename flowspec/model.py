@@ -9,7 +9,7 @@ from itertools import islice
 from pydantic import ValidationError
 
 from flowspec.complaints import told
-from flowspec.document import Cache, Defaults, Flow, Foreach, Graph, Node, Repeat, Retry
+from flowspec.document import Cache, Defaults, Flow, Foreach, Graph, Node, Repeat, Retry, Tool
 from flowspec.edges import Edge
 from flowspec.fields import Tolerance
 from flowspec.located import Source
@@ -29,6 +29,7 @@ __all__ = [
     "Repeat",
     "Retry",
     "Tolerance",
+    "Tool",
     "parse_flow",
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from flowspec.agents import AGENT, NOT_FOR_TOOLS, made_ids
 from flowspec.jsonschemas import input_schema_problems
 from flowspec.located import Source
 from flowspec.problems import Path, Problem
@@ -19,10 +20,10 @@ def structure(source: Source) -> Iterator[Problem]:
     yield from _input(source)
     first: dict[str, Path] = {}
     for graph_path, nodes in _graphs(source.data):
-        if not nodes:
-            yield source.problem("FR209", (*graph_path, "nodes"), "there are no nodes; add one")
+        if not nodes and graph_path[-1] == "nodes":
+            yield source.problem("FR209", graph_path, "there are no nodes; add one")
         for id, node in nodes.items():
-            path = (*graph_path, "nodes", id)
+            path = (*graph_path, id)
             if id in first:
                 line = source.locate_key(first[id]).line
                 yield source.problem(
@@ -35,20 +36,71 @@ def structure(source: Source) -> Iterator[Problem]:
                 )
             first.setdefault(id, path)
             if isinstance(node, dict):
-                yield from _block(source, path, node)
+                yield from _inside(source, path, node)
+                yield from _tool(source, path, node)
+    yield from _made(source, first)
 
 
 def _graphs(data: Json, path: Path = ()) -> Iterator[tuple[Path, Mapping[str, Json]]]:
-    nodes = data.get("nodes") if isinstance(data, dict) else None
-    if not isinstance(nodes, dict):
+    """Where nodes are: a flow's and those of blocks, and the tools of agents."""
+    for key in ("nodes", "tools"):
+        nodes = data.get(key) if isinstance(data, dict) else None
+        if not isinstance(nodes, dict):
+            continue
+        yield (*path, key), nodes
+        for id, node in nodes.items():
+            yield from _graphs(node, (*path, key, id))
+
+
+def _made(source: Source, first: Mapping[str, Path]) -> Iterator[Problem]:
+    """An agent stands for nodes that nobody wrote, whose ids are taken as well."""
+    for agent, path in first.items():
+        node = _at(source.data, path)
+        if not isinstance(node, dict) or node.get("type") != AGENT:
+            continue
+        tools = node.get("tools")
+        for id in made_ids(agent, tools if isinstance(tools, dict) else {}):
+            if id in first:
+                yield source.problem(
+                    "FR208",
+                    first[id],
+                    f"the node id {id!r} is taken: the agent {agent!r} has a step of that name",
+                    at_key=True,
+                    found=id,
+                )
+
+
+def _at(data: Json, path: Path) -> Json:
+    for step in path:
+        assert isinstance(data, dict)
+        data = data[str(step)]
+    return data
+
+
+def _tool(source: Source, path: Path, node: Mapping[str, Json]) -> Iterator[Problem]:
+    if path[-2] != "tools":
         return
-    yield path, nodes
-    for id, node in nodes.items():
-        yield from _graphs(node, (*path, "nodes", id))
+    for key in NOT_FOR_TOOLS:
+        if key in node:
+            yield source.problem(
+                "FR210",
+                (*path, key),
+                f"a tool has no {key!r}: it is run when the model calls it, once for each call",
+                at_key=True,
+                found=key,
+            )
 
 
-def _block(source: Source, path: Path, node: Mapping[str, Json]) -> Iterator[Problem]:
+def _inside(source: Source, path: Path, node: Mapping[str, Json]) -> Iterator[Problem]:
     kind = node.get("type")
+    if kind != AGENT and isinstance(kind, str) and "tools" in node:
+        yield source.problem(
+            "FR210",
+            (*path, "tools"),
+            f"only an agent has 'tools', and this node is of type {kind!r}",
+            at_key=True,
+            found="tools",
+        )
     if kind == "block":
         if "nodes" not in node:
             yield source.problem(

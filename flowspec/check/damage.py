@@ -47,7 +47,9 @@ def _overlap(one: Path, other: Path) -> bool:
 
 
 def _concerns_edges(cut: Path) -> bool:
-    return not cut or cut[0] == "edges" or (cut[0] == "nodes" and (len(cut) < 3 or "next" in cut))
+    if not cut or cut[0] in ("edges", "tools"):
+        return True
+    return cut[0] == "nodes" and (len(cut) < 3 or "next" in cut)
 
 
 def salvage(parsed: ParsedFlow) -> tuple[Flow | None, Damage]:
@@ -130,11 +132,11 @@ def _patch_node(nodes: Json, name: str | int | None) -> None:
 
 
 def _is_node(path: Path) -> bool:
-    return len(path) >= 2 and path[-2] == "nodes" and len(path) % 2 == 0 and _alternates(path)
+    return len(path) >= 2 and len(path) % 2 == 0 and _alternates(path)
 
 
 def _alternates(path: Path) -> bool:
-    return all(step == "nodes" for step in path[::2])
+    return path[0] == "nodes" and all(step in ("nodes", "tools") for step in path[::2])
 
 
 def _existing(data: Json, path: Iterable[str | int]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowspec.agents import AGENT
 from flowspec.catalogue import Catalogue
 from flowspec.check.guards import View
 from flowspec.check.inputs import lack
@@ -57,6 +58,10 @@ class NodeReads:
         """The node is in a block that the reader is not in."""
         around = (self._outline.block_around(name, seen) for seen, _ in read.site.reader.views)
         block = next(found for found in around if found is not None)
+        if block.type == AGENT:
+            message = f"{name!r} is a tool of the agent {block.id!r}, and read by its model alone"
+            self._notes.of_read("FR411", read, message, found=name)
+            return
         message = (
             f"{name!r} is inside the block {block.id!r}; hand the value out under `output` of the "
             f"block and read nodes.{block.id}.output"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from flowspec.agents import AGENT
 from flowspec.builtin import RESERVED_EVENTS
 from flowspec.catalogue import Catalogue, NodeType
 from flowspec.check.damage import Damage
 from flowspec.check.notes import Notes
 from flowspec.check.outline import Outline
 from flowspec.jsonschemas import Violation, dotted, schema_problems, violations
-from flowspec.model import Flow, Node, Retry
+from flowspec.model import Flow, Node, Retry, Tool
 from flowspec.problems import Path
-from flowspec.values import Json
+from flowspec.values import Json, JsonObject
 from flowspec.wording import did_you_mean, listed, nearest
 
 __all__ = ["check_node_types", "has_template"]
@@ -20,7 +21,7 @@ __all__ = ["check_node_types", "has_template"]
 _GENERAL_ERRORS = ("Timeout", "ExpressionError", "InvalidParams", "TooLarge", "Cancelled")
 """Ways to fail that every node has."""
 
-_COMPOSITES = ("block", "flow")
+_COMPOSITES = ("block", "flow", AGENT)
 _RESERVED = (*RESERVED_EVENTS, "complete")
 
 
@@ -34,7 +35,7 @@ def check_node_types(
 ) -> None:
     _default_retry(outline.flow, catalogue, notes)
     for _, node in outline.nodes():
-        if damage.hides(*node.path, "type"):
+        if damage.hides(*node.path, "type") or node.is_made:
             continue
         node_type = catalogue.get(node.type)
         if node_type is None:
@@ -45,6 +46,8 @@ def check_node_types(
         if node.retry is not None and node.type not in _COMPOSITES:
             known = (*(error.name for error in node_type.errors), *_GENERAL_ERRORS)
             _retry(node.retry, (*node.path, "retry"), known, node.type, notes)
+        if isinstance(node, Tool):
+            _schema(node.parameters, (*node.path, "parameters"), notes)
         match node.type:
             case "set":
                 _variables(node, outline.flow, damage, notes)
@@ -163,12 +166,15 @@ def _sub_flow(node: Node, flow_names: Collection[str], notes: Notes) -> None:
 
 def _form(node: Node, notes: Notes) -> None:
     form = node.params.get("form")
-    if not isinstance(form, dict) or any(True for _ in _holes(form)):
-        return
-    for problem in schema_problems(form):
+    if isinstance(form, dict) and not any(True for _ in _holes(form)):
+        _schema(form, (*node.path, "params", "form"), notes)
+
+
+def _schema(schema: JsonObject, base: Path, notes: Notes) -> None:
+    for problem in schema_problems(schema):
         notes.add(
             problem.code,
-            (*node.path, "params", "form", *problem.path),
+            (*base, *problem.path),
             problem.message,
             key=problem.at_key,
             found=problem.found,

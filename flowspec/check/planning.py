@@ -65,7 +65,7 @@ class _Planner:
             type=node.type,
             tier=tier,
             title=node.title,
-            params=node.params,
+            params=node.params if node.graph is None else {},
             join=node.join,
             races=section.shape.races(node.id) if node.join == "race" else (),
             when=node.when,

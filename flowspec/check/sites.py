@@ -37,6 +37,8 @@ def sites(outline: Outline, readers: Readers, source: Source) -> Iterator[Site]:
         yield Site(path=("labels", name), value=text, reader=start, what="a label")
     for section in outline.sections:
         for node in section.graph.nodes.values():
+            if node.is_made:
+                continue  # what it has from its agent is looked at there
             yield from _node(section, node, readers, source)
         for index, edge in enumerate(section.written):
             if isinstance(edge.when, str):

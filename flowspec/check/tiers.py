@@ -9,7 +9,11 @@ __all__ = ["takes", "tier_of"]
 
 _ACTIVITY = ("retry", "attempt_timeout", "cache")
 _REMOTE = (*_ACTIVITY, "heartbeat", "queue", "priority")
-_COMPOSITES = {"block": ("retry",), "flow": ("retry", "queue", "priority")}
+_COMPOSITES = {
+    "block": ("retry",),
+    "flow": ("retry", "queue", "priority"),
+    "agent": ("retry", "attempt_timeout", "queue", "priority"),
+}
 
 
 def tier_of(node: Node, node_type: NodeType) -> Tier:

@@ -133,10 +133,11 @@ nodes: {}
     ),
     ErrorCode(
         code="FR210",
-        title="Key for blocks only",
+        title="Key that this node cannot have",
         explanation=(
             "`nodes`, `edges`, `output` and `on_failure` on a node describe the graph inside it, "
-            "and only a node of type `block` has one."
+            "and only a node of type `block` has one. `tools` belong to a node of type `agent`, "
+            "and a tool has no keys that say when it runs: the model does."
         ),
         example="""\
 flow: hello

@@ -16,7 +16,7 @@ from flowspec.values import Json, JsonObject, Opaque
 
 __all__ = ["Items"]
 
-_COMPOSITES = ("block", "flow")
+_COMPOSITES = ("block", "flow", "agent")
 _LOOSE: dict[str, tuple[str, ...] | None] = {
     "set": None,
     "return": ("value",),
@@ -70,7 +70,7 @@ class Items:
             self._done(item, _cancelled(path))
             return
         plan = self._plan(item)
-        if plan.type == "block":
+        if plan.graph is not None:
             self._open_block(item, plan)
         elif plan.tier == "inline":
             self._ask_params(item, plan)
