@@ -6,6 +6,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.setup-done
 
+AT_ONCE := --numprocesses=3 --dist=loadfile  # tests wait more than they compute
+
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: help setup demo dev test check lint fmt lock clean
@@ -29,10 +31,10 @@ dev: setup ## Start Temporal and a worker and keep them running
 test: setup ## Run every test, those on a real Temporal server and in a browser included
 	@sh scripts/browser.sh
 	@sh scripts/imap.sh
-	@exec $(PY) -m pytest
+	@exec $(PY) -m pytest $(AT_ONCE)
 
 check: lint ## Lint, types, import contracts and the tests that need no server
-	@exec $(PY) -m pytest -m "not server"
+	@exec $(PY) -m pytest -m "not server" $(AT_ONCE)
 
 lint: setup ## Lint, types and import contracts
 	$(VENV)/bin/ruff check

@@ -373,7 +373,7 @@ async def test_very_large_details_of_a_failure_are_put_away_or_left_out() -> Non
     [told] = (await failure(huge, call(), claims=claims)).details
     assert await claims.loaded(told.value["details"]) == {"body": "x" * 100_000}
     away = attempts.claims_in_memory(attempts.AwayAtFirst(math.inf))
-    failed = await failure(huge, call(), claims=away)
+    failed = await failure(huge, call(), attempts.lasting(2), away)
     assert failed.type == "Gone"
     assert "left out" in failed.details[0].value["details"]
 

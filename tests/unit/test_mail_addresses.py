@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
+from email.utils import getaddresses
 
 import pytest
 from hypothesis import given
@@ -79,8 +81,9 @@ def test_a_name_in_a_header_is_read_as_it_was_written(name: str) -> None:
     quoted = name.replace("\\", r"\\").replace('"', r"\"")
     read = read_address(f'"{quoted}" <ann@example.com>')
     header = f"To: {read},\n {read}\n\n".encode("ascii")
-    people = message_from_bytes(header, policy=policy.default)["To"].addresses
-    assert [(each.display_name, each.addr_spec) for each in people] == [
+    people = getaddresses([message_from_bytes(header, policy=policy.compat32)["To"]])
+    # not by `policy.default`, which in Python 3.11 puts a blank between encoded words of a name
+    assert [(str(make_header(decode_header(shown))), spec) for shown, spec in people] == [
         (name, "ann@example.com")
     ] * 2
 
