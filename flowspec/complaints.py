@@ -11,6 +11,7 @@ from flowspec.document import Cache, Defaults, Flow, Foreach, Node, Repeat, Retr
 from flowspec.edges import Arrow, Link
 from flowspec.jsonschemas import looked_up
 from flowspec.located import Source
+from flowspec.modifiers import Lock, Rate
 from flowspec.problems import Path, Problem
 from flowspec.schedules import Calendar, Every, Schedule
 from flowspec.wording import describe, did_you_mean, listed, nearest
@@ -164,6 +165,8 @@ _INSIDE: Mapping[str, type[BaseModel]] = {
     "foreach": Foreach,
     "repeat": Repeat,
     "cache": Cache,
+    "lock": Lock,
+    "rate": Rate,
     "next": Arrow,
     "edges": Link,
     "every": Every,

@@ -42,6 +42,14 @@ from flowspec.fields import (
     shorthand,
     whole,
 )
+from flowspec.modifiers import (
+    Failing,
+    OnFailure,
+    WrittenCallback,
+    WrittenFailing,
+    WrittenLock,
+    WrittenRate,
+)
 from flowspec.problems import Path
 from flowspec.schedules import Schedule
 from flowspec.values import Json, JsonObject
@@ -59,8 +67,6 @@ __all__ = [
     "Retry",
     "Tool",
 ]
-
-OnFailure: TypeAlias = Literal["cancel", "finish"]
 
 
 class _Shape(BaseModel):
@@ -246,6 +252,12 @@ class Node(_Shape):
     cache: _WrittenCache = Field(
         default=None, description="Keep the output, and use it again instead of running"
     )
+    lock: WrittenLock = Field(
+        default=None, description="Hold a lock that runs share while the node runs"
+    )
+    rate: WrittenRate = Field(
+        default=None, description="How often it may start, over all runs that share the rate"
+    )
     undo: Maybe[NodeId] = Field(
         default=None,
         description="The node that undoes this one when the run fails or is cancelled later",
@@ -275,6 +287,13 @@ class Node(_Shape):
     _path: Path = PrivateAttr(default=())
     _graph: Graph | None = PrivateAttr(default=None)
     _is_made: bool = PrivateAttr(default=False)
+
+    @classmethod
+    def made(cls, id: str, type: str, params: JsonObject, *, path: Path) -> Self:
+        """One that stands nowhere by itself, with nothing but its parameters."""
+        node = cls.model_validate({"type": type, "params": params})
+        node._settle(id, path)
+        return node
 
     @property
     def id(self) -> str:
@@ -383,9 +402,13 @@ class Flow(_Shape):
     timeout: Maybe[PositiveDuration] = Field(
         default=None, description="How long a run may take in all"
     )
-    on_failure: Annotated[OnFailure, choice("cancel", "finish")] = Field(
-        default="cancel",
-        description="What happens to running nodes when one fails: cancel them, or let them finish",
+    on_complete: WrittenCallback = Field(
+        default=None, description="The webhook that is sent when a run has completed"
+    )
+    on_failure: WrittenFailing = Field(
+        default=Failing(),
+        description="What happens to running nodes when one fails (cancel them, or let them "
+        "finish), and the webhook that is sent when a run has failed or was cancelled",
     )
     schedules: Annotated[dict[ScheduleName, Schedule], _mapping] = Field(
         default_factory=dict, description="When it starts by itself, by name; no part of a run"
@@ -402,7 +425,7 @@ class Flow(_Shape):
 
     def model_post_init(self, _context: object) -> None:
         self._graph = _settled(
-            self.nodes, self.links, (), output=self.output, on_failure=self.on_failure
+            self.nodes, self.links, (), output=self.output, on_failure=self.on_failure.running
         )
 
 

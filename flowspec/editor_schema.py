@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations
+from typing import cast
 
 from pydantic import BaseModel
 
@@ -25,6 +26,7 @@ from flowspec.fields import (
 )
 from flowspec.jsonschemas import embedded
 from flowspec.jsonschemas.validators import FORMATS
+from flowspec.modifiers import SENDS, Lock, Rate
 from flowspec.moments import MOMENT_PATTERN
 from flowspec.recurrence import PARTS, Part
 from flowspec.schedules import OVERLAPS, Calendar, Every, Schedule
@@ -57,7 +59,25 @@ def flow_json_schema(catalogue: Catalogue) -> JsonObject:
             **_definitions(),
             "node": _node(Node, _NODE, catalogue),
             "tool": _node(Tool, _TOOL, catalogue),
+            **_callbacks(catalogue),
             **_params(catalogue),
+        },
+    }
+
+
+def _callbacks(catalogue: Catalogue) -> JsonObject:
+    """The webhook that is sent at the end of a run: it has a payload of its own."""
+    node_type = catalogue.get(SENDS)
+    whole = _params_of(node_type) if node_type is not None else {"properties": {}, "required": []}
+    needed = [name for name in cast("list[str]", whole["required"]) if name != "payload"]
+    told = cast(JsonObject, whole["properties"])
+    return {
+        "callback": {**whole, **_has(*needed)},
+        "failing": {
+            **whole,
+            "properties": {"running": _RUNNING, **told},
+            "required": [],
+            "anyOf": [{"maxProperties": 1, **_has("running")}, _has(*needed)],
         },
     }
 
@@ -98,6 +118,7 @@ _LIMIT = _either(_whole(1), {"const": "unlimited"})
 _NODES = _keyed(NODE_ID, _ref("node"), minProperties=1)
 _EDGES = _list(_either({"type": "string", "pattern": "->", "examples": ["a -> b"]}, _ref("link")))
 _ON_FAILURE: JsonObject = {"enum": ["cancel", "finish"], "default": "cancel"}
+_RUNNING: JsonObject = {**_ON_FAILURE, "description": "What happens to nodes that still run"}
 _PRIORITY = _whole(1, 5)
 _ERROR_TYPES = _list(_TEXT, uniqueItems=True)
 
@@ -113,7 +134,8 @@ _FLOW: Mapping[str, JsonObject] = {
     "edges": _EDGES,
     "output": _ANY,
     "timeout": _ref("duration"),
-    "on_failure": _ON_FAILURE,
+    "on_complete": _ref("callback"),
+    "on_failure": _either(_ON_FAILURE, _ref("failing")),
     "schedules": _keyed(SCHEDULE_NAME, _ref("schedule")),
 }
 _NODE: Mapping[str, JsonObject] = {
@@ -131,6 +153,8 @@ _NODE: Mapping[str, JsonObject] = {
     "attempt_timeout": _ref("duration"),
     "heartbeat": _ref("duration"),
     "cache": _either(_ref("duration"), _ref("cache")),
+    "lock": _either(_TEXT, _ref("lock")),
+    "rate": _either({**_TEXT, "pattern": "^[0-9]", "examples": ["10/s", "100/m"]}, _ref("rate")),
     "undo": _ref("nodeId"),
     "queue": _TEXT,
     "priority": _PRIORITY,
@@ -182,6 +206,17 @@ _REPEAT: Mapping[str, JsonObject] = {
     "limit": _LIMIT,
 }
 _CACHE: Mapping[str, JsonObject] = {"key": _ANY, "ttl": _ref("duration")}
+_LOCK: Mapping[str, JsonObject] = {
+    "name": _TEXT,
+    "slots": _whole(1, 1000),
+    "expires": _ref("duration"),
+    "wait": _ref("duration"),
+}
+_RATE: Mapping[str, JsonObject] = {
+    "name": _TEXT,
+    "limit": _whole(1, 1000),
+    "per": _ref("duration"),
+}
 _CRON: JsonObject = {**_TEXT, "examples": ["0 2 * * *", "*/15 9-17 * * mon-fri", "@daily"]}
 _MOMENT: JsonObject = {
     **_TEXT,
@@ -262,6 +297,8 @@ def _definitions() -> JsonObject:
             "oneOf": [{"required": ["until"]}, {"required": ["while"]}],
         },
         "cache": _mapping(Cache, _CACHE, required=("ttl",)),
+        "lock": _mapping(Lock, _LOCK, required=("name",)),
+        "rate": _mapping(Rate, _RATE, required=("limit", "per")),
         "schedule": {
             **_mapping(Schedule, _SCHEDULE),
             "anyOf": [_has("cron"), _has("every"), _has("calendar")],

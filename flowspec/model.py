@@ -13,6 +13,7 @@ from flowspec.document import Cache, Defaults, Flow, Foreach, Graph, Node, Repea
 from flowspec.edges import Edge
 from flowspec.fields import Tolerance
 from flowspec.located import Source
+from flowspec.modifiers import Lock, Rate
 from flowspec.problems import Path, Problem, in_order
 from flowspec.source import read_damaged
 from flowspec.structure import structure
@@ -24,8 +25,10 @@ __all__ = [
     "Flow",
     "Foreach",
     "Graph",
+    "Lock",
     "Node",
     "ParsedFlow",
+    "Rate",
     "Repeat",
     "Retry",
     "Tolerance",

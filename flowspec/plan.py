@@ -23,10 +23,12 @@ __all__ = [
     "EdgePlan",
     "ForeachPlan",
     "GraphPlan",
+    "LockPlan",
     "LoopPlan",
     "NodePlan",
     "Plan",
     "PlanInvalid",
+    "RatePlan",
     "RepeatPlan",
     "RetryPlan",
     "canonical",
@@ -96,6 +98,27 @@ class CachePlan:
 
 @_closed
 @dataclass(frozen=True, kw_only=True)
+class LockPlan:
+    """`name` is a template; seconds, None means without end."""
+
+    name: str
+    slots: int = 1
+    expires: float | None = None
+    wait: float | None = None
+
+
+@_closed
+@dataclass(frozen=True, kw_only=True)
+class RatePlan:
+    """At most `limit` starts in any `per` seconds; `name` is a template."""
+
+    name: str
+    limit: int
+    per: float
+
+
+@_closed
+@dataclass(frozen=True, kw_only=True)
 class EdgePlan:
     """`back` edges close a loop; `limit` is theirs alone, None means without end."""
 
@@ -142,6 +165,8 @@ class NodePlan:
     queue: str | None = None
     priority: int | None = None
     graph: GraphPlan | None = None
+    lock: LockPlan | None = None
+    rate: RatePlan | None = None
 
 
 @_closed
@@ -160,7 +185,10 @@ class GraphPlan:
 @_closed
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A whole flow; `input` is its JSON Schema, None where it takes no input."""
+    """A whole flow; `input` is its JSON Schema, None where it takes no input.
+
+    `on_complete` and `on_failure` tell somebody of its end; they are no nodes of its graph.
+    """
 
     format: int = PLAN_FORMAT
     flow: str
@@ -171,6 +199,8 @@ class Plan:
     labels: dict[str, str]
     timeout: float | None = None
     graph: GraphPlan
+    on_complete: NodePlan | None = None
+    on_failure: NodePlan | None = None
 
     @cached_property
     def hash(self) -> str:

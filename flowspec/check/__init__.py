@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from flowspec.catalogue import Catalogue
+from flowspec.check.callbacks import callback_sites, check_callbacks
 from flowspec.check.damage import UNREADABLE, Damage, salvage
 from flowspec.check.graph import check_graph
 from flowspec.check.modifiers import check_modifiers
@@ -61,6 +62,7 @@ def check(
     check_node_types(laid_out, catalogue, damage, notes, flow_names=flow_names)
     check_modifiers(laid_out, catalogue, notes)
     sound = not any(problem.path[:1] == ("input",) for problem in parsed.problems)
+    check_callbacks(flow, catalogue, damage, notes)
     check_schedules(flow, damage, notes, input_is_sound=sound)
     _expressions(laid_out, catalogue, damage, notes, input_is_sound=sound)
     problems = in_order((*parsed.problems, *notes.problems))
@@ -95,3 +97,5 @@ def _expressions(
         names.check(site)
     if not damage.cuts and not any(problem.code == "FR401" for problem in notes.problems):
         secrets.note_unused()
+    for site in callback_sites(laid_out.flow):
+        names.check(site)

@@ -6,14 +6,22 @@ from collections.abc import Iterator
 
 from flowspec.catalogue import Catalogue, NodeType
 from flowspec.check.notes import Notes
-from flowspec.check.outline import Outline
+from flowspec.check.outline import Outline, Section
 from flowspec.check.tiers import takes, tier_of
 from flowspec.model import Node
+from flowspec.problems import Path
+from flowspec.sharing import wrong_name
 
 __all__ = ["check_modifiers"]
 
 
+_AT_ONCE = ("set", "noop", "fail", "return")
+_WAITING = ("wait", "event", "approval")
+
+
 def check_modifiers(outline: Outline, catalogue: Catalogue, notes: Notes) -> None:
+    _names(outline, notes)
+    _held_outside(outline, notes)
     for _, node in outline.nodes():
         node_type = catalogue.get(node.type)
         if node_type is None:
@@ -47,3 +55,46 @@ def _pointless(node: Node, node_type: NodeType) -> Iterator[tuple[str, str]]:
         yield "cache", "with `repeat`, every round would be given the first round's output"
     if node.undo is not None and "success" not in node_type.outcomes:
         yield "undo", f"{node.type} never succeeds, so there is nothing to undo"
+    yield from _shared(node, node_type)
+
+
+def _shared(node: Node, node_type: NodeType) -> Iterator[tuple[str, str]]:
+    if node.lock is not None and node_type.name in _AT_ONCE:
+        why = "takes no time, so that nobody could notice that it holds a lock"
+        yield "lock", f"{node.type} {why}"
+    if node.rate is not None and node_type.name in (*_AT_ONCE, *_WAITING):
+        yield "rate", f"{node.type} starts nothing outside of the run"
+
+
+def _names(outline: Outline, notes: Notes) -> None:
+    """The names of locks and rates, as far as they are written out."""
+    for _, node in outline.nodes():
+        for key, modifier in (("lock", node.lock), ("rate", node.rate)):
+            name = modifier.name if modifier is not None else None
+            if name is None or "${" in name:
+                continue
+            wrong = wrong_name(name)
+            if wrong is not None:
+                notes.add("FR204", _place(node, key, notes), f"{key}: {wrong}", found=name)
+
+
+def _held_outside(outline: Outline, notes: Notes) -> None:
+    """A lock that a block holds is not let go for a node inside it."""
+    for section, node in outline.nodes():
+        if node.lock is None or node.lock.slots > 1:
+            continue
+        around: Section | None = section
+        while around is not None and around.owner is not None:
+            outer = around.owner
+            if outer.lock is not None and outer.lock.name == node.lock.name:
+                message = (
+                    f"{node.id!r} would wait for ever for the lock {node.lock.name!r}, which "
+                    f"{outer.id!r} around it holds; remove it here, or give it another name"
+                )
+                notes.add("FR512", _place(node, "lock", notes), message, found=node.lock.name)
+            around = around.parent
+
+
+def _place(node: Node, key: str, notes: Notes) -> Path:
+    longer = (*node.path, key, "name")
+    return longer if longer in notes.source.marks else (*node.path, key)

@@ -8,6 +8,7 @@ from flowspec.check.inputs import lack
 from flowspec.check.node_reads import NodeReads
 from flowspec.check.notes import Notes
 from flowspec.check.outline import Outline
+from flowspec.check.readers import Reader
 from flowspec.check.reads import Read, reads
 from flowspec.check.secrets import Secrets
 from flowspec.check.sites import Site
@@ -144,7 +145,8 @@ class Names:
     def _why_not_here(self, read: Read) -> str:
         root, reader = read.root, read.site.reader
         if root in ("vars", "nodes"):
-            return f"{root!r} cannot be used here: {read.site.what} can read input and run only"
+            readable = listed((*reader.reads, *reader.names, *self._if_failed(reader)), "and")
+            return f"{root!r} cannot be used here: {read.site.what} can read {readable} only"
         if root == "error":
             return (
                 "there is no 'error' here: it exists only after an edge on failure, timeout, "
@@ -162,9 +164,13 @@ class Names:
             "block with one"
         )
 
+    @staticmethod
+    def _if_failed(reader: Reader) -> tuple[str, ...]:
+        return () if reader.error == "never" else ("error",)
+
     def _unknown(self, read: Read) -> None:
         root, reader = read.root, read.site.reader
-        names = (*reader.reads, *reader.names, *(() if reader.error == "never" else ("error",)))
+        names = (*reader.reads, *reader.names, *self._if_failed(reader))
         meant = nearest(root, names)
         advice = did_you_mean(meant) or f"; text needs quotes: '{root}'"
         if root in FUNCTIONS:

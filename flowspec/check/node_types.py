@@ -16,7 +16,7 @@ from flowspec.problems import Path
 from flowspec.values import Json, JsonObject
 from flowspec.wording import did_you_mean, listed, nearest
 
-__all__ = ["check_node_types", "has_template"]
+__all__ = ["check_node_types", "check_params", "has_template"]
 
 _GENERAL_ERRORS = ("Timeout", "ExpressionError", "InvalidParams", "TooLarge", "Cancelled")
 """Ways to fail that every node has."""
@@ -42,8 +42,8 @@ def check_node_types(
             _unknown_type(node, catalogue, notes)
             continue
         if not damage.hides(*node.path, "params"):
-            _params(node, node_type, notes)
-        if node.retry is not None and node.type not in _COMPOSITES:
+            check_params(node, node_type, (*node.path, "params"), notes)
+        if node.retry is not None and node.type not in (*_COMPOSITES, "call"):
             known = (*(error.name for error in node_type.errors), *_GENERAL_ERRORS)
             _retry(node.retry, (*node.path, "retry"), known, node.type, notes)
         if isinstance(node, Tool):
@@ -75,8 +75,8 @@ def _unknown_type(node: Node, catalogue: Catalogue, notes: Notes) -> None:
 # -- parameters ------------------------------------------------------------------------------------
 
 
-def _params(node: Node, node_type: NodeType, notes: Notes) -> None:
-    base = (*node.path, "params")
+def check_params(node: Node, node_type: NodeType, base: Path, notes: Notes) -> None:
+    """The parameters of a node, which stand at `base`, against what its type takes."""
     found = violations(node_type.params_schema, node.params, holes=list(_holes(node.params)))
     for violation in found:
         _unfit(node, base, violation, notes)

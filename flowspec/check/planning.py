@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from flowspec.catalogue import Catalogue, NodeType, Tier
+from flowspec.check.callbacks import callbacks
 from flowspec.check.outline import Outline, Section
 from flowspec.check.tiers import takes, tier_of
 from flowspec.model import Defaults, Flow, Foreach, Node, Retry
@@ -12,8 +13,10 @@ from flowspec.plan import (
     CachePlan,
     ForeachPlan,
     GraphPlan,
+    LockPlan,
     NodePlan,
     Plan,
+    RatePlan,
     RepeatPlan,
     RetryPlan,
 )
@@ -26,6 +29,8 @@ _T = TypeVar("_T")
 def plan_of(outline: Outline, catalogue: Catalogue) -> Plan:
     """The plan of a flow that has no errors."""
     flow = outline.flow
+    planner = _Planner(outline, catalogue)
+    told = {each.key: planner.node(outline.sections[0], each.node) for each in callbacks(flow)}
     return Plan(
         flow=flow.name,
         description=flow.description,
@@ -34,7 +39,9 @@ def plan_of(outline: Outline, catalogue: Catalogue) -> Plan:
         vars=flow.vars,
         labels=flow.labels,
         timeout=flow.timeout,
-        graph=_Planner(outline, catalogue).graph(outline.sections[0]),
+        graph=planner.graph(outline.sections[0]),
+        on_complete=told.get("on_complete"),
+        on_failure=told.get("on_failure"),
     )
 
 
@@ -48,7 +55,7 @@ class _Planner:
 
     def graph(self, section: Section) -> GraphPlan:
         return GraphPlan(
-            nodes=tuple(self._node(section, node) for node in section.graph.nodes.values()),
+            nodes=tuple(self.node(section, node) for node in section.graph.nodes.values()),
             edges=section.edges,
             starts=section.shape.starts,
             loops=section.shape.loops,
@@ -56,7 +63,7 @@ class _Planner:
             on_failure=section.graph.on_failure,
         )
 
-    def _node(self, section: Section, node: Node) -> NodePlan:
+    def node(self, section: Section, node: Node) -> NodePlan:
         node_type = self._catalogue[node.type]
         tier = tier_of(node, node_type)
         defaults = self._flow.defaults
@@ -95,6 +102,8 @@ class _Planner:
 
 def _setting(
     node_type: NodeType, tier: Tier, name: str, choices: tuple[_T | None, ...]
+            lock=_lock(node),
+            rate=_rate(node, self._flow),
 ) -> _T | None:
     """The first choice that was made, where the setting means something."""
     if not takes(node_type, tier, name):
@@ -133,6 +142,20 @@ def _retry(node: Node, node_type: NodeType, tier: Tier, defaults: Defaults) -> R
 
     The flow's are for activities: a block that is tried again tries everything in it again.
     """
+def _lock(node: Node) -> LockPlan | None:
+    if node.lock is None:
+        return None
+    lock = node.lock
+    return LockPlan(name=lock.name, slots=lock.slots, expires=lock.expires, wait=lock.wait)
+
+
+def _rate(node: Node, flow: Flow) -> RatePlan | None:
+    if node.rate is None:
+        return None
+    name = node.rate.name or f"{flow.name}/{node.id}"
+    return RatePlan(name=name, limit=node.rate.limit, per=node.rate.per)
+
+
     if not takes(node_type, tier, "retry"):
         return RetryPlan()
     written = node.retry or Retry()

@@ -65,6 +65,10 @@ def _node(section: Section, node: Node, readers: Readers, source: Source) -> Ite
         path = _below((*node.path, "foreach"), "in", source)
         items = before if node.when is None else _given(before, node.when)
         yield Site(path=path, value=node.foreach.items, reader=items, what="the items of a foreach")
+    for key, modifier in (("lock", node.lock), ("rate", node.rate)):
+        if modifier is not None and modifier.name is not None:
+            path = _below((*node.path, key), "name", source)
+            yield Site(path=path, value=modifier.name, reader=before, what=f"the name of a {key}")
     item = readers.item(section, node)
     yield Site(path=(*node.path, "title"), value=node.title, reader=item, what="a title")
     for name, value in node.params.items():

@@ -134,4 +134,25 @@ nodes:
         example_flows=("hello", "hello_world"),
         remedy="Correct the name, or add the flow.",
     ),
+    ErrorCode(
+        code="FR512",
+        title="Lock that is held already",
+        explanation=(
+            "A lock is held by a node, not by a run. A node inside a block would wait for the "
+            "lock of the block, which is only given back once everything in the block has ended."
+        ),
+        example="""\
+flow: hello
+nodes:
+  deploy:
+    type: block
+    lock: production
+    nodes:
+      migrate:
+        type: http.request
+        params: {url: "https://example.com/migrate", method: POST}
+        lock: production
+""",
+        remedy="Remove the inner lock: the outer one is held all the time.",
+    ),
 )

@@ -15,6 +15,7 @@ from flowspec.editor_schema import flow_json_schema
 from flowspec.jsonschemas import violations
 from flowspec.jsonschemas.validators import META
 from flowspec.model import parse_flow
+from flowspec.modifiers import Lock, Rate
 from flowspec.problems import CODES
 from flowspec.schedules import Calendar, Every, Schedule
 from flowspec.source import read_yaml
@@ -44,8 +45,19 @@ REQUEST = NodeType(
     exclusive=(("json", "form"),),
     example="flow: f\nnodes: {a: {type: http.request, params: {url: 'https://example.com'}}}",
 )
+WEBHOOK = NodeType(
+    name="webhook.send",
+    summary="Send a webhook",
+    params_schema={
+        "type": "object",
+        "properties": {"url": {}, "secret": {}, "payload": {}},
+        "required": ["url", "secret", "payload"],
+        "additionalProperties": False,
+    },
+    example="flow: f\nnodes: {a: {type: webhook.send, params: {url: u, secret: s, payload: 1}}}",
+)
 LOG = NodeType(name="log", summary="Write a line", example="flow: f\nnodes: {a: {type: log}}")
-CATALOGUE = Catalogue((*BUILTIN, REQUEST, LOG))
+CATALOGUE = Catalogue((*BUILTIN, REQUEST, WEBHOOK, LOG))
 SCHEMA: Any = flow_json_schema(CATALOGUE)
 
 
@@ -78,6 +90,8 @@ def test_the_example_of_every_node_type_fits(node_type: NodeType) -> None:
         (Foreach, SCHEMA["$defs"]["foreach"]),
         (Repeat, SCHEMA["$defs"]["repeat"]),
         (Cache, SCHEMA["$defs"]["cache"]),
+        (Lock, SCHEMA["$defs"]["lock"]),
+        (Rate, SCHEMA["$defs"]["rate"]),
         (Schedule, SCHEMA["$defs"]["schedule"]),
         (Every, SCHEMA["$defs"]["every"]),
         (Calendar, SCHEMA["$defs"]["calendar"]),
@@ -122,11 +136,15 @@ nodes:
     cache: {key: "${input.a}", ttl: 1d}
     undo: u
     execution: local
+    lock: {name: "a-${input.a}", slots: 2, expires: 1h, wait: 5m}
+    rate: {name: crm, limit: 10, per: 1s}
   b:
     type: noop
     foreach: ${input.b}
     retry: {only: [A], never: [B]}
     cache: 5m
+    lock: b
+    rate: 100/m
     next: [c, {to: d, on: [x]}]
   c: {type: block, nodes: {f: {type: noop, next: g}, g: {type: noop}}, output: 1}
   d: {type: noop, next: {to: e, otherwise: true}}
@@ -137,7 +155,8 @@ edges:
   - {from: a, to: b, on: failure}
 output: {x: 1}
 timeout: 2w
-on_failure: finish
+on_complete: {url: "https://a.example", secret: "${secrets.TOKEN}"}
+on_failure: {running: finish, url: "https://a.example", secret: x, payload: "${error.type}"}
 schedules:
   night: {cron: "0 2 * * *", timezone: Europe/Vienna, jitter: 5m, overlap: skip, input: {a: x}}
   often:

@@ -50,7 +50,7 @@ def test_the_least_flow_has_a_name_and_a_node() -> None:
     flow = flow_of("flow: f\nnodes: {a: {type: noop}}")
     assert (flow.name, list(flow.nodes), flow.edges) == ("f", ["a"], ())
     assert (flow.input, flow.secrets, flow.vars, flow.labels) == (None, (), {}, {})
-    assert (flow.timeout, flow.on_failure, flow.output) == (None, "cancel", None)
+    assert (flow.timeout, flow.on_failure.running, flow.output) == (None, "cancel", None)
 
 
 def test_every_key_of_a_flow_is_read() -> None:
@@ -76,7 +76,7 @@ def test_every_key_of_a_flow_is_read() -> None:
     assert (flow.defaults.queue, flow.defaults.priority) == ("gpu", 2)
     assert flow.labels == {"team": "${input.a}"}
     assert flow.output == {"x": "${nodes.a.output}"}
-    assert (flow.timeout, flow.on_failure) == (3600, "finish")
+    assert (flow.timeout, flow.on_failure.running) == (3600, "finish")
     assert flow.graph.on_failure == "finish"
     assert flow.graph.output == flow.output
 
