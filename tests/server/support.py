@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -46,6 +47,9 @@ __all__ = [
 
 ROOT = Path(__file__).parents[2]
 _BIN = Path(sys.executable).parent
+_LEAK = re.compile(
+    r"ResourceWarning|was never awaited|was destroyed but it is pending|was never retrieved"
+)
 _OURS = (
     *("FLOWRUNNER_", "TEMPORAL_", "FLOWS_DIR", "BLOB_STORAGE_", "CLAIM_CHECK_", "R2_", "AWS_"),
     *("XDG_DATA_HOME", "COLUMNS", "NO_COLOR", "FORCE_COLOR"),
@@ -185,6 +189,7 @@ class Product:
             "FLOWRUNNER_TASK_QUEUE": self.task_queue,
             "FLOWS_DIR": str(self.flows_dir),
             "FLOWRUNNER_HTTP_PRIVATE": "allow",  # what flows talk to here is on loopback
+            "PYTHONWARNINGS": "always::ResourceWarning",  # `stop` looks for them
         }
         if "BLOB_STORAGE_TYPE" not in {**self.settings, **settings}:
             own["BLOB_STORAGE_PATH"] = str(self.blobs)
@@ -211,9 +216,12 @@ class Product:
         return worker
 
     def stop(self) -> None:
-        """End every worker that was started here."""
+        """End every worker that was started here; fails if one has left something open."""
         for worker in self.workers:
             worker.stop()
+        for worker in self.workers:
+            leaks = [line for line in worker.output().splitlines() if _LEAK.search(line)]
+            assert not leaks, f"{worker.log.stem} left open: {leaks[:5]}"
 
     def cli(
         self,
