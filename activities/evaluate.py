@@ -8,7 +8,7 @@ from pydantic_core import to_json
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.errors import EXPRESSION_ERROR, of_claim_check
+from activities.errors import EXPRESSION_ERROR, TOO_LARGE, of_claim_check
 from claimcheck.errors import ClaimCheckError
 from claimcheck.interceptor import takes_claims
 from claimcheck.payloads import Inline
@@ -28,6 +28,10 @@ EVALUATE = "flowrunner.evaluate"
 
 _MOST_ITEMS_INLINE = 32 * 1024
 """Bytes of a list that a run takes as it is, to go over it."""
+
+_MOST_READ = 1_900_000
+"""Bytes of a value that a run has to read itself, so that it travels inline: Temporal refuses
+2 MB, and with it the step that the run was about to do."""
 
 
 class Values(Protocol):
@@ -97,6 +101,15 @@ class Evaluator:
         return value
 
     async def _members(self, members: JsonObject, loose: list[str] | None) -> JsonObject:
+        for name, value in members.items():
+            size = 0 if loose is None or name in loose else len(to_json(value))
+            if size > _MOST_READ:
+                raise ApplicationError(
+                    f"{name} measures {size:,} bytes; what a run reads itself may measure "
+                    f"{_MOST_READ:,} at most",
+                    type=TOO_LARGE.name,
+                    non_retryable=True,
+                )
         return {
             name: await self._values.stowed(value) if loose is None or name in loose else value
             for name, value in members.items()

@@ -1,4 +1,5 @@
-"""The node types the interpreter performs itself: no handler, no activity."""
+"""The node types that have no handler: the interpreter performs them itself, or a worker that is
+none of ours."""
 
 from __future__ import annotations
 
@@ -238,4 +239,61 @@ nodes:
     outcomes=(),
 )
 
-BUILTIN: tuple[NodeType, ...] = (SET, NOOP, WAIT, EVENT, APPROVAL, BLOCK, FLOW, FAIL, RETURN)
+CALL = NodeType(
+    name="call",
+    summary="Run any activity that some worker has, in whatever language",
+    description=(
+        "Schedules the Temporal activity of that name on the task queue that the node's `queue` "
+        "names, with the arguments as plain JSON, just as a workflow of any SDK would; its worker "
+        "need know nothing of Flowrunner. `retry`, `timeout`, `attempt_timeout` and `heartbeat` "
+        "become Temporal's own options; `retry.only` and `retry.jitter`, which Temporal does not "
+        "have, are refused. If the activity fails, the type and the message of its error are the "
+        "node's. While no worker polls the queue the node waits, for as long as its `timeout`. "
+        "Together the arguments may measure 256 KB; with `claims: true` large ones go through the "
+        "object store, for a worker that has the claim check's plugin."
+    ),
+    params_schema=_object(
+        "activity",
+        activity=_text("The activity's name, by which its worker has it", minLength=1),
+        args={"type": "array", "description": "Its arguments, in order; none if left out"},
+        claims={
+            "type": "boolean",
+            "description": "Whether its worker has the claim check's plugin, with the same store "
+            "(default false)",
+        },
+    ),
+    output_schema={"description": "What the activity returns, which has to be JSON"},
+    example="""\
+flow: charge
+input: {required: [order, amount], properties: {order: {type: string}, amount: {type: integer}}}
+nodes:
+  charge:
+    type: call
+    queue: payments
+    params: {activity: ChargeCard, args: ["${input.order}", {cents: "${input.amount}"}]}
+    retry: {attempts: 5, never: [CardDeclined]}
+    attempt_timeout: 30s
+    timeout: 10m
+output: ${nodes.charge.output}
+""",
+    errors=(
+        ErrorType(
+            name="InvalidParams", permanent=True, meaning="The parameters are not what `call` takes"
+        ),
+        ErrorType(
+            name="TooLarge", permanent=True, meaning="The arguments are larger than can be sent"
+        ),
+        ErrorType(
+            name="InvalidResult", permanent=True, meaning="What the activity returned is no JSON"
+        ),
+        ErrorType(
+            name="Timeout",
+            permanent=False,
+            meaning="It was not done in time, or no worker polls the queue",
+        ),
+    ),
+)
+
+BUILTIN: tuple[NodeType, ...] = (
+    *(SET, NOOP, WAIT, EVENT, APPROVAL, BLOCK, FLOW, CALL, FAIL, RETURN),
+)

@@ -24,6 +24,7 @@ from flowspec.machine import (
     Child,
     Evaluate,
     Finished,
+    ForeignCall,
     Machine,
     Operation,
     Program,
@@ -190,6 +191,8 @@ class World:
                 return self._evaluate(operation)
             case Call():
                 return self._call(operation)
+            case ForeignCall():
+                return self._foreign(operation)
             case Child():
                 return self._child(operation)
         raise AssertionError(operation)
@@ -223,6 +226,16 @@ class World:
         if isinstance(answer, tuple):
             return {"output": self.put(answer[0]), "action": answer[1]}
         return {"output": self.put(answer), "action": None}
+
+    def _foreign(self, call: ForeignCall) -> Json:
+        """A handler is given the arguments as a list."""
+        if call.id in self._stopped:
+            raise Fail("Cancelled")
+        if not call.claims:
+            json.dumps(call.arguments)
+        arguments = loaded(call.arguments)
+        handler = self.handlers.get(call.activity)
+        return {"output": self.put(handler({"args": arguments}) if handler else arguments)}
 
     def _cache_answer(self, answer: Any) -> Json:
         if isinstance(answer, dict) and answer.get("hit"):

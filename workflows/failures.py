@@ -10,6 +10,7 @@ from temporalio.exceptions import (
     ApplicationError,
     CancelledError,
     ChildWorkflowError,
+    RetryState,
     TemporalError,
     TerminatedError,
     TimeoutError,
@@ -27,6 +28,8 @@ _LONGEST_MESSAGE = 4_000
 _LARGEST_DETAIL = 256 * 1024
 """Temporal refuses the end of a run whose failure is too large, again and again."""
 
+_SPENT = (RetryState.MAXIMUM_ATTEMPTS_REACHED,)
+
 _TIMEOUTS = {
     TimeoutType.START_TO_CLOSE: "an attempt took longer than its attempt_timeout",
     TimeoutType.SCHEDULE_TO_CLOSE: "not done within its timeout",
@@ -35,16 +38,28 @@ _TIMEOUTS = {
 }
 
 
-def as_error(failure: BaseException, node: str, attempts: int | None) -> JsonObject:
+def as_error(
+    failure: BaseException, node: str, attempts: int | None, *, foreign: bool = False
+) -> JsonObject:
     """What a flow sees of a failed activity or child run.
 
     `attempts` is how many the node was allowed, for failures that do not say which one it was.
+    What is in the details of a `foreign` activity is its own affair.
     """
     cause: BaseException = failure
     if isinstance(failure, ActivityError | ChildWorkflowError) and failure.cause is not None:
         cause = failure.cause
     if isinstance(cause, CancelledError | asyncio.CancelledError):
         return make_error("Cancelled", "it was cancelled", node=node)
+    if isinstance(cause, ApplicationError) and foreign:
+        spent = isinstance(failure, ActivityError) and failure.retry_state in _SPENT
+        return make_error(
+            cause.type or "Error",
+            cause.message,
+            node=node,
+            attempt=(attempts if spent else None) or 1,
+            details=_plain_details(cause),
+        )
     if isinstance(cause, ApplicationError):
         return _application_error(cause, node)
     if isinstance(cause, TimeoutError):
@@ -71,6 +86,16 @@ def _application_error(cause: ApplicationError, node: str) -> JsonObject:
     return make_error(
         cause.type or "Error", cause.message, node=node, attempt=attempt, details=details
     )
+
+
+def _plain_details(cause: ApplicationError) -> Json:
+    """One detail as it is, more of them as a list; what is no JSON would break the run."""
+    details: list[Any] = list(cause.details)
+    try:
+        size_of(details)
+    except (TypeError, ValueError):
+        return "left out: not JSON"
+    return details[0] if len(details) == 1 else details or None
 
 
 def run_failure(

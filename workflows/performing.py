@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from temporalio import workflow
-from temporalio.common import Priority, RetryPolicy
+from temporalio.common import Priority, RawValue, RetryPolicy
 from temporalio.exceptions import TemporalError
 from temporalio.workflow import (
     ActivityCancellationType,
@@ -22,6 +22,7 @@ from flowspec.machine import (
     Call,
     Child,
     Evaluate,
+    ForeignCall,
     Machine,
     Operation,
     Sleep,
@@ -32,9 +33,9 @@ from flowspec.plan import RetryPlan
 from flowspec.values import Json, JsonObject, Opaque
 from workflows.failures import as_error
 from workflows.names import EVALUATE, KEEP, KEEPS_LARGE
-from workflows.payloads import inline, size_of
+from workflows.payloads import inline, plain_json, size_of
 
-__all__ = ["MAX_INLINE", "MAX_VALUE", "Performer", "keep", "too_large"]
+__all__ = ["MAX_FOREIGN", "MAX_INLINE", "MAX_VALUE", "Performer", "keep", "too_large"]
 
 MAX_INLINE = 2 * 1024 * 1024 - 64 * 1024
 """What a payload may measure that cannot go to the store: Temporal's own limit of 2 MB, less room
@@ -45,6 +46,10 @@ MAX_VALUE = 64 * 1024 * 1024
 
 _LARGEST_LEFT_INLINE = 1024 * 1024
 """The highest threshold of the claim check: what is larger leaves only a reference here."""
+
+MAX_FOREIGN = 256 * 1024
+"""What may be written plainly into the history for an activity that knows no claims: from there
+on Temporal itself warns."""
 
 _ROOMY = 512 * 1024
 _MAX_TASK = 3 * 1024 * 1024
@@ -80,7 +85,7 @@ class Performer:
             self._outbox.popleft()
             if isinstance(operation, Stop):
                 self._stop(operation)
-            elif size > MAX_VALUE:
+            elif size > _most(operation):
                 self._refuse(operation, size)
             else:
                 sent += counted
@@ -92,7 +97,13 @@ class Performer:
             task.cancel()
 
     def _refuse(self, operation: Operation, size: int) -> None:
-        message = too_large("its arguments measure", size, MAX_VALUE)
+        message = too_large("its arguments measure", size, _most(operation))
+        if isinstance(operation, ForeignCall) and not operation.claims:
+            message += (
+                " in plain JSON. With `claims: true` they go through the object store, for a "
+                "worker that has the claim check's plugin; else put them where that worker can "
+                "get them, and pass on the address"
+            )
         self._machine.fail(operation.id, make_error("TooLarge", message, node=_node(operation)))
         self._wake()
 
@@ -110,8 +121,8 @@ class Performer:
         if failure is None:
             self._machine.answer(operation.id, task.result())
         elif isinstance(failure, TemporalError | asyncio.CancelledError):
-            attempts = operation.retry.attempts if isinstance(operation, Call) else None
-            error = as_error(failure, _node(operation), attempts)
+            foreign = isinstance(operation, ForeignCall)
+            error = as_error(failure, _node(operation), _attempts(operation), foreign=foreign)
             self._machine.fail(operation.id, error)
         else:
             message = f"{type(failure).__name__}: {failure}"
@@ -126,7 +137,9 @@ class Performer:
             case Call(local=True):
                 return _local(operation)
             case Call():
-                return _remote(operation)
+                return _remote(operation, [operation.argument])
+            case ForeignCall():
+                return asyncio.create_task(_foreign(operation))
             case Evaluate():
                 return _evaluate(operation)
             case Sleep():
@@ -166,10 +179,22 @@ def _payload(operation: Operation) -> Json:
     match operation:
         case Call() | Child():
             return operation.argument
+        case ForeignCall():
+            return operation.arguments
         case Evaluate():
             return [operation.source, operation.scope]
         case _:
             return None
+
+
+def _most(operation: Operation) -> int:
+    """What the operation's arguments may measure."""
+    plainly = isinstance(operation, ForeignCall) and not operation.claims
+    return MAX_FOREIGN if plainly else MAX_VALUE
+
+
+def _attempts(operation: Operation) -> int | None:
+    return operation.retry.attempts if isinstance(operation, Call | ForeignCall) else None
 
 
 def _node(operation: Operation) -> str:
@@ -194,17 +219,20 @@ def _policy(retry: RetryPlan) -> RetryPolicy:
     )
 
 
-def _attempt_timeout(call: Call) -> timedelta | None:
+def _attempt_timeout(call: Call | ForeignCall) -> timedelta | None:
     """Temporal wants one of the two; an attempt may take as long as the whole."""
     if call.attempt_timeout is None and call.timeout is not None:
         return None
     return _delta(call.attempt_timeout or _ATTEMPT_TIMEOUT)
 
 
-def _remote(call: Call) -> asyncio.Task[Any]:
+def _remote(
+    call: Call | ForeignCall, arguments: list[Any], result_type: type | None = None
+) -> asyncio.Task[Any]:
     return workflow.start_activity(
         call.activity,
-        call.argument,
+        args=arguments,
+        result_type=result_type,
         activity_id=call.id,
         task_queue=call.queue,
         summary=call.title or None,
@@ -215,6 +243,13 @@ def _remote(call: Call) -> asyncio.Task[Any]:
         cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         priority=Priority(priority_key=call.priority),
     )
+
+
+async def _foreign(call: ForeignCall) -> JsonObject:
+    """Without claims the arguments are what any SDK would send."""
+    arguments = call.arguments if call.claims else [inline(each) for each in call.arguments]
+    result: RawValue = await _remote(call, arguments, RawValue)
+    return {"output": plain_json(result, f"what {call.activity!r} returned")}
 
 
 def _local(call: Call) -> asyncio.Task[Any]:

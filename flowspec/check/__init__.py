@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from flowspec.catalogue import Catalogue
 from flowspec.check.callbacks import callback_sites, check_callbacks
+from flowspec.check.calls import check_calls
 from flowspec.check.damage import UNREADABLE, Damage, salvage
 from flowspec.check.graph import check_graph
 from flowspec.check.modifiers import check_modifiers
@@ -61,8 +62,9 @@ def check(
     check_graph(laid_out, catalogue, damage, notes)
     check_node_types(laid_out, catalogue, damage, notes, flow_names=flow_names)
     check_modifiers(laid_out, catalogue, notes)
-    sound = not any(problem.path[:1] == ("input",) for problem in parsed.problems)
+    check_calls(laid_out, notes)
     check_callbacks(flow, catalogue, damage, notes)
+    sound = not any(problem.path[:1] == ("input",) for problem in parsed.problems)
     check_schedules(flow, damage, notes, input_is_sound=sound)
     _expressions(laid_out, catalogue, damage, notes, input_is_sound=sound)
     problems = in_order((*parsed.problems, *notes.problems))
@@ -95,7 +97,7 @@ def _expressions(
     names = Names(laid_out, catalogue, damage, notes, secrets, input_is_sound=input_is_sound)
     for site in sites(laid_out, Readers(damage), notes.source):
         names.check(site)
-    if not damage.cuts and not any(problem.code == "FR401" for problem in notes.problems):
-        secrets.note_unused()
     for site in callback_sites(laid_out.flow):
         names.check(site)
+    if not damage.cuts and not any(problem.code == "FR401" for problem in notes.problems):
+        secrets.note_unused()

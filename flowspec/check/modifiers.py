@@ -44,6 +44,8 @@ def _pointless(node: Node, node_type: NodeType) -> Iterator[tuple[str, str]]:
     }
     if inline and node.execution is not None:
         yield "execution", doer
+    if node.type == "call" and node.execution == "local":
+        yield "execution", "the activity runs where its own worker is"
     for key, value in given.items():
         if value is not None and not takes(node_type, tier_of(node, node_type), key):
             yield key, doer if inline else "it runs as a local activity"
@@ -53,9 +55,9 @@ def _pointless(node: Node, node_type: NodeType) -> Iterator[tuple[str, str]]:
                 yield key, f"{node.type} ends its graph the first time it runs"
     if node.cache is not None and node.repeat is not None:
         yield "cache", "with `repeat`, every round would be given the first round's output"
+    yield from _shared(node, node_type)
     if node.undo is not None and "success" not in node_type.outcomes:
         yield "undo", f"{node.type} never succeeds, so there is nothing to undo"
-    yield from _shared(node, node_type)
 
 
 def _shared(node: Node, node_type: NodeType) -> Iterator[tuple[str, str]]:

@@ -33,7 +33,8 @@ def check_node_types(
     *,
     flow_names: Collection[str] | None,
 ) -> None:
-    _default_retry(outline.flow, catalogue, notes)
+    calls = any(node.type == "call" for _, node in outline.nodes())
+    _default_retry(outline.flow, catalogue, notes, calls=calls)
     for _, node in outline.nodes():
         if damage.hides(*node.path, "type") or node.is_made:
             continue
@@ -186,8 +187,9 @@ def _schema(schema: JsonObject, base: Path, notes: Notes) -> None:
 # -- retry -----------------------------------------------------------------------------------------
 
 
-def _default_retry(flow: Flow, catalogue: Catalogue, notes: Notes) -> None:
-    if flow.defaults.retry is not None:
+def _default_retry(flow: Flow, catalogue: Catalogue, notes: Notes, *, calls: bool) -> None:
+    """A `call` can end with an error of any name."""
+    if flow.defaults.retry is not None and not calls:
         names = (error.name for node_type in catalogue.values() for error in node_type.errors)
         known = tuple(dict.fromkeys((*names, *_GENERAL_ERRORS)))
         _retry(flow.defaults.retry, ("defaults", "retry"), known, "no node type", notes)

@@ -90,20 +90,25 @@ class _Planner:
                 node_type,
                 tier,
                 "heartbeat",
-                (node.heartbeat, defaults.heartbeat, node_type.heartbeat),
+                (
+                    node.heartbeat,
+                    # ours beat by themselves, others only if they were written to
+                    defaults.heartbeat if node.type != "call" else None,
+                    node_type.heartbeat,
+                ),
             ),
             cache=_cache(node),
             undo=node.undo,
             queue=_setting(node_type, tier, "queue", (node.queue, defaults.queue)),
             priority=_setting(node_type, tier, "priority", (node.priority, defaults.priority)),
             graph=self.graph(self._inside[node.id]) if node.id in self._inside else None,
+            lock=_lock(node),
+            rate=_rate(node, self._flow),
         )
 
 
 def _setting(
     node_type: NodeType, tier: Tier, name: str, choices: tuple[_T | None, ...]
-            lock=_lock(node),
-            rate=_rate(node, self._flow),
 ) -> _T | None:
     """The first choice that was made, where the setting means something."""
     if not takes(node_type, tier, name):
@@ -137,11 +142,6 @@ def _cache(node: Node) -> CachePlan | None:
     return None if node.cache is None else CachePlan(key=node.cache.key, ttl=node.cache.ttl)
 
 
-def _retry(node: Node, node_type: NodeType, tier: Tier, defaults: Defaults) -> RetryPlan:
-    """The node's own, over the flow's defaults, over the type's.
-
-    The flow's are for activities: a block that is tried again tries everything in it again.
-    """
 def _lock(node: Node) -> LockPlan | None:
     if node.lock is None:
         return None
@@ -156,6 +156,11 @@ def _rate(node: Node, flow: Flow) -> RatePlan | None:
     return RatePlan(name=name, limit=node.rate.limit, per=node.rate.per)
 
 
+def _retry(node: Node, node_type: NodeType, tier: Tier, defaults: Defaults) -> RetryPlan:
+    """The node's own, over the flow's defaults, over the type's.
+
+    The flow's are for activities: a block that is tried again tries everything in it again.
+    """
     if not takes(node_type, tier, "retry"):
         return RetryPlan()
     written = node.retry or Retry()

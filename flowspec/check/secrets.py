@@ -15,6 +15,8 @@ _SHOWN = {
     "log": "a log line would show it",
     "set": "variables are stored in the history of the run",
     "approval": "people would see it, and the history of the run",
+    "call": "what is sent to an activity is stored in the history of the run; let the activity's "
+    "own worker have the secret",
 }
 
 

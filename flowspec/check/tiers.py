@@ -18,7 +18,8 @@ _COMPOSITES = {
 
 def tier_of(node: Node, node_type: NodeType) -> Tier:
     """What the node says of its execution, else what its type says."""
-    return node_type.tier if node_type.tier == "inline" else node.execution or node_type.tier
+    fixed = node_type.tier == "inline" or node_type.name == "call"
+    return node_type.tier if fixed else node.execution or node_type.tier
 
 
 def takes(node_type: NodeType, tier: Tier, setting: str) -> bool:

@@ -135,6 +135,39 @@ nodes:
         remedy="Correct the name, or add the flow.",
     ),
     ErrorCode(
+        code="FR510",
+        title="Call without a queue",
+        explanation=(
+            "A `call` node runs an activity of some other worker, and Temporal finds workers by "
+            "the task queue they poll."
+        ),
+        example="""\
+flow: hello
+nodes:
+  charge: {type: call, params: {activity: ChargeCard}}
+""",
+        remedy="Add `queue` to the node, or to the `defaults` of the flow.",
+    ),
+    ErrorCode(
+        code="FR511",
+        title="Retry setting that a call cannot have",
+        explanation=(
+            "The attempts of Flowrunner's own node types are judged where they run. What a `call` "
+            "node runs is tried again by Temporal, which knows how often, how soon, and after "
+            "which errors never; but not `only`, and not `jitter`."
+        ),
+        example="""\
+flow: hello
+nodes:
+  charge:
+    type: call
+    queue: payments
+    params: {activity: ChargeCard}
+    retry: {attempts: 5, jitter: 0.2}
+""",
+        remedy="Remove the setting; instead of `only`, list the other errors under `never`.",
+    ),
+    ErrorCode(
         code="FR512",
         title="Lock that is held already",
         explanation=(

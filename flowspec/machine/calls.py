@@ -12,14 +12,21 @@ from flowspec.expressions import (
     scope_for,
 )
 from flowspec.machine.core import Core
-from flowspec.machine.operations import Call, make_error
+from flowspec.machine.operations import Call, ForeignCall, make_error
 from flowspec.machine.program import Program
 from flowspec.machine.state import FrameState, ItemState
 from flowspec.machine.wants import is_plain
 from flowspec.plan import NodePlan, RetryPlan
 from flowspec.values import Json, JsonObject, NeedsWorker
 
-__all__ = ["build_call", "cache_entry", "labels_of", "title_of"]
+__all__ = [
+    "build_call",
+    "build_foreign_call",
+    "cache_entry",
+    "foreign_params",
+    "labels_of",
+    "title_of",
+]
 
 _CACHE_RETRY = RetryPlan(attempts=3)
 
@@ -46,6 +53,48 @@ def build_call(core: Core, frame: FrameState, item: ItemState, plan: NodePlan) -
         local=plan.tier == "local",
         node=item.path,
         title=title,
+        timeout=None if plan.foreach or plan.repeat else plan.timeout,
+        attempt_timeout=plan.attempt_timeout,
+        heartbeat=plan.heartbeat,
+        retry=plan.retry,
+        queue=plan.queue,
+        priority=plan.priority,
+    )
+
+
+def foreign_params(plan: NodePlan) -> tuple[JsonObject, tuple[str, ...]]:
+    """The parameters of a `call` with each argument as one of them, for each is sent on its own;
+    and those which nobody need read, because the activity's worker understands claims."""
+    arguments = plan.params.get("args", [])
+    if not isinstance(arguments, list):
+        return plan.params, ()
+    each = {f"args[{index}]": argument for index, argument in enumerate(arguments)}
+    others = {name: value for name, value in plan.params.items() if name != "args"}
+    return {**others, **each}, tuple(each) if plan.params.get("claims") is True else ()
+
+
+def build_foreign_call(
+    core: Core, item: ItemState, plan: NodePlan, params: JsonObject
+) -> ForeignCall | str:
+    """What a `call` node asks for, or what is wrong with its parameters, which are as in
+    `foreign_params`."""
+    activity = params.get("activity")
+    written = plan.params.get("args", [])
+    arguments = params.get("args")
+    if isinstance(written, list):
+        arguments = [params[f"args[{index}]"] for index in range(len(written))]
+    if not isinstance(activity, str) or not activity:
+        return "activity: expected the name of an activity"
+    if not isinstance(arguments, list):
+        return "args: expected a list, of one value for each argument of the activity"
+    assert item.operation is not None
+    return ForeignCall(
+        id=item.operation,
+        activity=activity,
+        arguments=arguments,
+        claims=params.get("claims") is True,
+        node=item.path,
+        title=title_of(core, core.frame_of(item), item, plan),
         timeout=None if plan.foreach or plan.repeat else plan.timeout,
         attempt_timeout=plan.attempt_timeout,
         heartbeat=plan.heartbeat,

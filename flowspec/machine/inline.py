@@ -1,4 +1,4 @@
-"""The node types the interpreter performs itself, and the waits among them."""
+"""The node types without a handler of ours, and the waits among them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import cast
 
 from flowspec.durations import parse_duration
 from flowspec.jsonschemas import violations
-from flowspec.machine.calls import title_of
+from flowspec.machine.calls import build_foreign_call, title_of
 from flowspec.machine.core import Core
 from flowspec.machine.operations import Child, make_error
 from flowspec.machine.state import ItemState
@@ -25,7 +25,7 @@ _TOO_LARGE = (
 
 
 class Inline:
-    """Performs one round of an inline node once its parameters are known."""
+    """Performs one round of such a node once its parameters are known."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -38,6 +38,7 @@ class Inline:
             "event": self._event,
             "approval": self._approval,
             "flow": self._flow,
+            "call": self._call,
         }
         core.on("inline.waited", self._waited)
 
@@ -156,6 +157,13 @@ class Inline:
             priority=plan.priority,
         )
         self._core.ask(child, ["item.result", item.path], ["item.error", item.path])
+
+    def _call(self, item: ItemState, plan: NodePlan, params: JsonObject) -> None:
+        call = build_foreign_call(self._core, item, plan, params)
+        if isinstance(call, str):
+            self._refuse(item, call)
+        else:
+            self._core.ask(call, ["item.answer", item.path], ["item.error", item.path])
 
 
 class Waits:

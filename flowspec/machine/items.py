@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-from flowspec.machine.calls import build_call, cache_entry
+from flowspec.machine.calls import build_call, cache_entry, foreign_params
 from flowspec.machine.core import Core
 from flowspec.machine.frames import Frames
 from flowspec.machine.inline import Inline
@@ -79,7 +79,8 @@ class Items:
 
     def _ask_params(self, item: ItemState, plan: NodePlan) -> None:
         frame = self._core.frame_of(item)
-        source = self._core.program.template(plan.id, "params", plan.params)
+        params, loose = _asked(plan)
+        source = self._core.program.template(plan.id, "params", params)
         scope = self._core.scope(frame, source, item=item, node=plan.id)
         then: list[Json] = ["item.params", item.path]
         if plan.type == "set" and "vars" in scope:
@@ -88,11 +89,11 @@ class Items:
             source,
             scope,
             id=f"{self._operation(item)}~params",
-            raw=plan.params,
+            raw=params,
             then=then,
             otherwise=["item.error", item.path],
             want="members",
-            loose=_LOOSE.get(plan.type, ()),
+            loose=loose,
         )
 
     def set_known(self, path: str, seen: JsonObject, params: JsonObject) -> None:
@@ -140,6 +141,9 @@ class Items:
     def _call(self, item: ItemState, plan: NodePlan) -> None:
         if plan.cache is not None and item.cache is None:
             self._look_up(item, plan)
+            return
+        if plan.type == "call":
+            self._ask_params(item, plan)
             return
         frame = self._core.frame_of(item)
         item.operation = self._operation(item)
@@ -318,6 +322,13 @@ class Items:
         elif ["item.round", path] in state.held:
             state.held.remove(["item.round", path])
             self._done(item, _cancelled(path))
+
+
+def _asked(plan: NodePlan) -> tuple[JsonObject, tuple[str, ...] | None]:
+    """The parameters as they are evaluated, and those of them that are only handed on."""
+    if plan.type == "call":
+        return foreign_params(plan)
+    return plan.params, _LOOSE.get(plan.type, ())
 
 
 def _cancelled(path: str) -> JsonObject:

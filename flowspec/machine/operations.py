@@ -14,6 +14,7 @@ __all__ = [
     "Child",
     "Evaluate",
     "Finished",
+    "ForeignCall",
     "Operation",
     "Sleep",
     "Stop",
@@ -38,6 +39,27 @@ class Call:
     activity: str
     argument: JsonObject
     local: bool
+    node: str
+    title: str = ""
+    timeout: float | None = None
+    attempt_timeout: float | None = None
+    heartbeat: float | None = None
+    retry: RetryPlan
+    queue: str | None = None
+    priority: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForeignCall:
+    """Run an activity that is none of ours, as it is; answered with `{output}` or an error.
+
+    The arguments are plain JSON, unless the activity's worker understands `claims`.
+    """
+
+    id: str
+    activity: str
+    arguments: list[Json]
+    claims: bool = False
     node: str
     title: str = ""
     timeout: float | None = None
@@ -102,7 +124,7 @@ class Stop:
     id: str
 
 
-Operation: TypeAlias = Call | Evaluate | Sleep | Child | Stop
+Operation: TypeAlias = Call | ForeignCall | Evaluate | Sleep | Child | Stop
 
 
 @dataclass(frozen=True, kw_only=True)

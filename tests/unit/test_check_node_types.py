@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.checking import checked, codes, messages
+from tests.unit.checking import checked, codes, messages, node_of
 
 
 def told(node: str, head: str = "") -> list[str]:
@@ -123,3 +123,56 @@ def test_retries_name_errors_that_can_be() -> None:
         "http.request never ends with the error 'HttpServerEror'",
         "http.request never ends with the error 'TooMuch'",
     ]
+
+
+CALL = "flow: hello\nHEAD\nnodes:\n  a: {type: call, queue: q, params: {activity: X}REST}\n"
+
+
+def called(rest: str = "", head: str = "") -> list[str]:
+    return messages(CALL.replace("REST", rest).replace("HEAD", head))
+
+
+def test_a_call_takes_what_temporal_does_itself_and_errors_of_any_name() -> None:
+    rest = ", retry: {attempts: 5, interval: 1s, factor: 3, max_interval: 9s, never: [Declined]}"
+    timed = f"{rest}, timeout: 1h, attempt_timeout: 1m, heartbeat: 5s, cache: 1h, priority: 1"
+    assert called(timed) == []
+    assert called(head="defaults: {retry: {attempts: 5, never: [Declined]}}") == []
+
+
+def test_a_call_says_whose_activity_it_calls() -> None:
+    (told_so,) = told("{type: call, params: {activity: X}}")
+    assert told_so.startswith("'a' does not say whose activity it calls; add `queue`")
+    assert told("{type: call, params: {activity: X}}", "defaults: {queue: q}") == []
+
+
+@pytest.mark.parametrize("setting", ["only: [Declined]", "jitter: 0.2"])
+def test_a_call_is_not_given_what_temporal_cannot_keep(setting: str) -> None:
+    name = setting.partition(":")[0]
+    (own,) = called(f", retry: {{{setting}}}")
+    assert own.startswith(f"'a' cannot be given `{name}`")
+    (everybodys,) = called(head=f"defaults: {{retry: {{{setting}}}}}")
+    assert f"say `retry: {{{name}: " in everybodys
+    remedy = "only: []" if name == "only" else "jitter: 0"
+    assert called(f", retry: {{{remedy}}}", f"defaults: {{retry: {{{setting}}}}}") == []
+
+
+def test_a_call_is_never_local() -> None:
+    (found,) = called(", execution: local")
+    assert found == (
+        "'execution' has no effect on 'a': the activity runs where its own worker is; remove it"
+    )
+    assert called(", execution: remote") == []
+
+
+def test_no_secret_goes_into_the_arguments_of_a_call() -> None:
+    text = CALL.replace("activity: X", 'activity: X, args: ["${secrets.KEY}"]')
+    (found,) = messages(text.replace("REST", "").replace("HEAD", "secrets: [KEY]"))
+    assert found.startswith("the secret 'KEY' cannot stand in 'args' of call: what is sent to an")
+
+
+def test_the_flows_heartbeat_is_not_for_activities_that_were_not_written_to_beat() -> None:
+    text = CALL.replace("REST", "").replace("HEAD", "defaults: {heartbeat: 5s, queue: p}")
+    assert node_of(text, "a").heartbeat is None
+    assert node_of(text, "a").queue == "q"
+    own = CALL.replace("REST", ", heartbeat: 7s").replace("HEAD", "defaults: {heartbeat: 5s}")
+    assert node_of(own, "a").heartbeat == 7

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from flowspec.machine import SHARD_ARGUMENT, Call, Child, Evaluate, Machine, Program, Sleep, Stop
+from flowspec.machine import (
+    SHARD_ARGUMENT,
+    Call,
+    Child,
+    Machine,
+    Operation,
+    Program,
+    Sleep,
+    Stop,
+)
 from flowspec.machine.state import slots
 from flowspec.plan import load_plan
 from flowspec.values import JsonObject
@@ -141,7 +150,7 @@ def quiet(machine: Machine) -> None:
                 answer(machine, operation)
 
 
-def answer(machine: Machine, operation: Call | Evaluate | Child) -> None:
+def answer(machine: Machine, operation: Operation) -> None:
     if operation.id in NEVER_BEGIN:
         machine.fail(operation.id, never_began())
         return
