@@ -32,6 +32,7 @@ from service.runs.looking import (
     view_from_history,
 )
 from service.runs.payloads import reader_for
+from service.runs.stuck import why_stuck
 from service.runs.view import RunView, with_pending
 from service.settings import load_worker_settings
 
@@ -49,11 +50,10 @@ async def report_status(workflow_id: str, *, json: bool) -> None:
     if state != "running":  # terminated runs, say, know nothing of their end
         view = replace(view, status=state)
     if json:
-        source = "history" if unasked else "worker"
-        print_json(_status_json(view, handle, description, source))
+        print_json(_status_json(view, handle, description, unasked))
         return
     if unasked:
-        note(f"{unasked}: this is what the run's history tells, without inline nodes")
+        note(f"{unasked}\nthis is what the run's history tells, without inline nodes")
     console = stdout()
     now = description.close_time or datetime.now(UTC)
     if console.is_terminal:
@@ -70,8 +70,13 @@ async def _view(
     """How the run stands; why it did not say so itself, if it did not."""
     try:
         view = await ask_status(handle)
-    except (NoWorker, RequestRefused):
+    except NoWorker:
+        error = await why_stuck(client, handle)
         unasked = "no worker answers"
+        if error:
+            unasked = f"the worker cannot go on with this run and will try again: {error}"
+    except RequestRefused as error:
+        unasked = str(error)
     except VALUE_ERRORS as error:
         unasked = f"what the run answers cannot be read ({error})"
     else:
@@ -80,7 +85,7 @@ async def _view(
 
 
 def _status_json(
-    view: RunView, handle: Handle, description: WorkflowExecutionDescription, source: str
+    view: RunView, handle: Handle, description: WorkflowExecutionDescription, unasked: str | None
 ) -> JsonObject:
     return {
         "run_id": first_run_id(description),
@@ -89,7 +94,8 @@ def _status_json(
         "version": view.version or None,
         "status": view.status,
         "paused": view.paused,
-        "source": source,
+        "source": "history" if unasked else "worker",
+        "trouble": unasked,
         "nodes": [_plain(node.__dict__) for node in view.nodes],
         "waiting": [_plain(wait.__dict__) for wait in view.waiting],
         "truncated": view.truncated,

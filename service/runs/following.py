@@ -16,6 +16,7 @@ from service.errors import NoWorker, RequestRefused
 from service.runs.failures import VALUE_ERRORS, mapped
 from service.runs.looking import ask_status, describe, pending_attempts, unclaimed_since
 from service.runs.payloads import PayloadReader, reader_for
+from service.runs.stuck import error_after
 from service.runs.view import PendingAttempt, RunView, with_pending
 
 __all__ = ["Snapshot", "follow"]
@@ -96,10 +97,7 @@ async def _watch(client: Client, handle: WorkflowHandle[Any, Any], seen: _Seen) 
 def _note(event: HistoryEvent, seen: _Seen, payloads: PayloadReader) -> None:
     if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
         seen.answered = True
-        seen.worker_error = None
-    elif event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
-        failure = event.workflow_task_failed_event_attributes.failure
-        seen.worker_error = payloads.error(failure) or None
+    seen.worker_error = error_after(event, seen.worker_error, payloads)
     seen.news.set()
 
 

@@ -198,6 +198,25 @@ def test_without_the_key_it_is_said_which_one_is_missing(sealed_product: Product
     assert "the key 'mine', but there are no keys here" in done.stderr
 
 
+def test_status_says_why_a_worker_cannot_go_on(sealed_product: Product) -> None:
+    run = "values-stuck"
+    newer = _with(sealed_product, CLAIM_CHECK_KEYS=f"{new_key('newer')},{KEY}")
+    assert newer.cli("run", "grown", "--id", run, "--set", "width=1", "--detach").returncode == 0
+    until(lambda: "worker could not" in newer.cli("logs", run).stdout, what="the worker's try")
+    why = "the key 'newer', which is not in the key ring (mine): add it to CLAIM_CHECK_KEYS"
+    told = newer.cli_json("status", run, "--json")
+    assert (told["source"], told["status"]) == ("history", "running")
+    assert told["trouble"].startswith("the worker cannot go on with this run and will try again")
+    assert why in told["trouble"]
+    done = newer.cli("status", run)
+    assert told["trouble"] in done.stderr
+    assert "no worker" not in done.stderr
+    log = sealed_product.workers[0].output()
+    assert "a run cannot go on, and is tried again" in log
+    assert "Traceback" not in log
+    assert "Failing workflow task" not in log
+
+
 def test_a_run_whose_answers_cannot_be_read_is_followed_to_its_end(
     sealed_product: Product,
 ) -> None:

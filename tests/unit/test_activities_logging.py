@@ -16,6 +16,7 @@ from activities.log import LOG
 from activities.logging import LogFormat, configure_logging
 from activities.parameters import read_params
 from activities.redaction import Redactor, current_redactor
+from claimcheck.errors import KeyUnknown, StoreUnavailable
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +68,57 @@ def test_the_level_holds_for_all_and_the_sdk_is_heard_from_warnings_on() -> None
     logging.getLogger("httpx2").info("no: the url may hold a key")
     logging.getLogger("temporalio.worker").warning("yes")
     assert [line["event"] for line in lines(stream)] == ["yes"]
+
+
+def _log_as_the_sdk_does(error: Exception, cause: Exception | None = None) -> None:
+    try:
+        raise error from cause
+    except Exception:
+        logging.getLogger("temporalio.worker._workflow").exception(
+            "Failed handling activation on workflow with run ID %s", "0198-af"
+        )
+
+
+def test_a_run_that_lacks_a_key_or_the_store_is_one_line_that_says_which() -> None:
+    stream = logging_to()
+    _log_as_the_sdk_does(KeyUnknown("add it to CLAIM_CHECK_KEYS"))
+    _log_as_the_sdk_does(RuntimeError("decoding failed"), StoreUnavailable("not there"))
+    for line, error in zip(
+        lines(stream),
+        ("KeyUnknown: add it to CLAIM_CHECK_KEYS", "StoreUnavailable: not there"),
+        strict=True,
+    ):
+        assert line["event"] == "a run cannot go on, and is tried again"
+        assert (line["run_id"], line["error"], line["level"]) == ("0198-af", error, "error")
+        assert "exception" not in line
+
+
+def test_any_other_error_keeps_its_traceback() -> None:
+    stream = logging_to()
+    _log_as_the_sdk_does(RuntimeError("a bug"))
+    (line,) = lines(stream)
+    assert "Failed handling activation" in line["event"]
+    assert "Traceback" in line["exception"]
+
+
+_CORE = "temporalio.core-sdk_core::temporalio_sdk_core::worker::workflow"
+
+
+@pytest.mark.parametrize(
+    ("failure", "heard"),
+    [
+        ('message: "Encoded failure", r#type: "KeyUnknown"', False),
+        ('message: "Failed encoding completion: the bucket"', False),
+        ('message: "[TMPRL1100] Nondeterminism error"', True),
+        ('message: "no", r#type: "RuntimeError"', True),
+    ],
+)
+def test_the_sdks_second_line_of_what_is_told_already_is_left_out(
+    failure: str, heard: bool
+) -> None:
+    stream = logging_to()
+    logging.getLogger(_CORE).warning("[sdk_core] Failing workflow task {'failure': '%s'}", failure)
+    assert len(lines(stream)) == heard
 
 
 def test_the_sdks_traceback_of_a_failed_attempt_is_left_out() -> None:
