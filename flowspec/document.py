@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from flowspec.agents import AGENT, agent_graph
+from flowspec.agents import AGENT, agent_graph, made_ids
 from flowspec.edges import Arrows, Edge, Link, Links, Written
 from flowspec.fields import (
     Attempts,
@@ -322,7 +322,9 @@ class Node(_Shape):
 
     def _loop(self) -> Graph:
         """The graph that an agent stands for."""
-        tools = self.tools or {}
+        told: dict[str, Json] = {id: tool.told for id, tool in (self.tools or {}).items()}
+        taken = made_ids(self.id, told)  # one that has such an id is told so elsewhere
+        tools = {id: tool for id, tool in (self.tools or {}).items() if id not in taken}
         loop = agent_graph(self.id, self.params, {id: tool.told for id, tool in tools.items()})
         nodes: dict[str, Node] = {}
         own = {name: getattr(self, name) for name in ("attempt_timeout", "queue", "priority")}
