@@ -14,7 +14,14 @@ from activities.errors import NodeFailed
 from flowspec.catalogue import ErrorType, RetryDefaults
 from flowspec.values import Json
 
-__all__ = ["NODE_TYPES", "TemplateParams", "TemplateResult"]
+__all__ = [
+    "INVALID_TEMPLATE",
+    "NODE_TYPES",
+    "TEXT_TOO_LARGE",
+    "TemplateParams",
+    "TemplateResult",
+    "fill",
+]
 
 INVALID_TEMPLATE = ErrorType(
     name="InvalidTemplate",

@@ -14,7 +14,7 @@ from activities.errors import NodeFailed
 from flowspec.catalogue import ErrorType, RetryDefaults
 from flowspec.values import Json
 
-__all__ = ["NODE_TYPES", "Problem", "ValidateParams", "ValidateResult"]
+__all__ = ["INVALID_SCHEMA", "NODE_TYPES", "Problem", "ValidateParams", "ValidateResult"]
 
 _TOLD = 3
 

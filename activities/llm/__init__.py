@@ -1,0 +1,1 @@
+"""Node types that ask language models: `llm.chat` and `llm.embed`."""
