@@ -13,14 +13,15 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
-from service.blobs import place_of
+from service.blobs import place_of, store_errors
 from service.cli.codec import LocalCodec
 from service.cli.composition import Serve
 from service.cli.screen import note, print_text
 from service.client import connect
 from service.devserver import DevServer, DevServerOptions, dev_server
-from service.errors import DevServerFailed
+from service.errors import DevServerFailed, StoreFailed
 from service.settings import TemporalSettings, WorkerSettings, load_claim_check_settings
+from service.storage import open_store
 
 __all__ = ["develop"]
 
@@ -28,10 +29,15 @@ __all__ = ["develop"]
 async def develop(
     options: DevServerOptions, settings: WorkerSettings, serve: Serve, codec: LocalCodec
 ) -> None:
-    """Run all until a signal, or until one of them fails; the worker stops before the server."""
+    """Run all until a signal, or until one of them fails; the worker stops before the server.
+
+    Raises `StoreFailed` before anything is started: on one's own machine nobody mends the store
+    while runs wait for it, as they do with a worker.
+    """
     main = asyncio.current_task()
     assert main is not None
     with _cancelled_by_signal(main), suppress(asyncio.CancelledError):
+        await _try_out_store()
         async with codec.running(TemporalSettings().namespace), dev_server(options) as server:
             working = asyncio.create_task(serve(_for_one(settings), address=server.address))
             ended = asyncio.create_task(server.ended())
@@ -43,6 +49,19 @@ async def develop(
                     task.cancel()
                 await asyncio.gather(ready, working, ended, return_exceptions=True)
     note("stopped; what was running goes on at the next start")
+
+
+async def _try_out_store() -> None:
+    async with open_store(load_claim_check_settings()) as store:
+        try:
+            with store_errors():
+                await store.health()
+        except StoreFailed as error:
+            raise StoreFailed(
+                f"{error}\n"
+                "Runs keep their large values there, so nothing has been started; "
+                "`flowrunner blobs health` tries it again."
+            ) from error
 
 
 def _for_one(settings: WorkerSettings) -> WorkerSettings:

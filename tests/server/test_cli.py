@@ -692,6 +692,18 @@ def test_a_second_dev_on_the_same_port_is_refused(dev: tuple[Product, Running]) 
     assert f"port {port} cannot be used: Address already in use" in done.stderr
 
 
+def test_dev_does_not_start_with_a_store_that_cannot_be_used(tmp_path: Path) -> None:
+    port = free_port()
+    product = Product(address=f"127.0.0.1:{port}", folder=tmp_path)
+    product.blobs.write_text("no folder", encoding="utf-8")
+    done = product.cli("dev", "--port", str(port), "--data-dir", "data")
+    assert done.returncode == 3
+    assert f"flowrunner: the folder {product.blobs} cannot be used" in done.stderr
+    assert "nothing has been started" in done.stderr
+    assert "ready" not in done.stdout
+    assert not (tmp_path / "data").exists()
+
+
 def test_dev_pays_no_attention_to_settings_for_another_server(tmp_path: Path) -> None:
     port = free_port()
     product = Product(
