@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from activities.addresses import AddressPolicy
     from activities.attempt import Options, Resources
     from activities.secrets import Secrets
+    from activities.store.options import StoreOptions
     from claimcheck.cloakroom import Cloakroom
     from flowspec.catalogue import Catalogue
     from service.settings import NodeSettings, SecretSettings, WorkerSettings
@@ -141,11 +142,26 @@ def address_policy(settings: WorkerSettings) -> AddressPolicy:
     return AddressPolicy(guarded=settings.http_private != "allow", allow=rules)
 
 
-def node_options(_settings: NodeSettings) -> Options:
-    """What the settings say to families of node types, each in its own words."""
+def node_options(settings: NodeSettings) -> Options:
+    """What the settings say to families of node types, each in its own words.
+
+    Raises `SettingsInvalid`.
+    """
     from activities.attempt import Options
 
-    return Options()
+    return Options(_store_options(settings))
+
+
+def _store_options(settings: NodeSettings) -> StoreOptions:
+    from activities.store.options import StoreOptions, read_place
+    from service.settings import SettingsInvalid
+
+    url = settings.store_url
+    try:
+        place = None if url is None else read_place(url)
+    except ValueError as error:  # which does not show the URL
+        raise SettingsInvalid((f"FLOWRUNNER_STORE: {error}",)) from error
+    return StoreOptions(place=place, shared=settings.store_shared)
 
 
 async def build_worker(

@@ -72,7 +72,8 @@ class Attempt:
     """One attempt: which node it is for, and what a handler may use while it lasts.
 
     `key` is the same for every attempt at the same node of the same run: the idempotency key.
-    `number` counts from 1. `progress` is what the previous attempt last gave to `heartbeat`.
+    `namespace` is Temporal's. `number` counts from 1. `progress` is what the previous attempt
+    last gave to `heartbeat`.
     `folders` are those on the worker's machine that flows may use.
     `addresses` says where on the network it may connect to.
     `options` are what the operator has set for the family of its node type.
@@ -82,6 +83,7 @@ class Attempt:
     flow: str
     run_id: str
     key: str
+    namespace: str = "default"
     number: int = 1
     progress: Json = None
     resources: Resources = field(default_factory=Resources)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from activities import log
+from activities.agent import agent
 from activities.archives import archive
 from activities.convert import csv, json, xml
 from activities.declaration import AnyImplementation
@@ -10,6 +11,7 @@ from activities.files import files
 from activities.http import request, webhook
 from activities.mail import receive, send
 from activities.shaping import template, transform, validate
+from activities.store import store
 from flowspec.builtin import BUILTIN
 from flowspec.catalogue import Catalogue
 
@@ -32,9 +34,11 @@ def implementations() -> tuple[AnyImplementation, ...]:
         *files.NODE_TYPES,
         *send.NODE_TYPES,
         *receive.NODE_TYPES,
+        *agent.NODE_TYPES,
+        *store.NODE_TYPES,
     )
 
 
 def catalogue() -> Catalogue:
     """What a flow may use: the interpreter's own node types, then the activities'."""
-    return Catalogue((*BUILTIN, *(found.node_type for found in implementations())))
+    return Catalogue((*BUILTIN, agent.AGENT, *(found.node_type for found in implementations())))

@@ -104,6 +104,7 @@ async def _attempt(
                 flow=call.flow,
                 run_id=call.run_id,
                 key=call.key,
+                namespace=services.claims.cloakroom.namespace,
                 number=activity.info().attempt,
                 progress=progress,
                 resources=services.resources,

@@ -12,7 +12,7 @@ from temporalio import activity
 from temporalio.testing import ActivityEnvironment
 
 from activities.addresses import AddressPolicy
-from activities.attempt import Resources
+from activities.attempt import Options, Resources
 from activities.claims import Claims
 from activities.declaration import AnyImplementation
 from activities.runtime import Services, as_activity
@@ -79,6 +79,7 @@ async def perform(
     environment: Mapping[str, str] | None = None,
     env: ActivityEnvironment | None = None,
     folders: tuple[Path, ...] = (),
+    options: Options | None = None,
 ) -> Any:
     """What the activity of the node type returns for this argument."""
     async with Resources() as resources:
@@ -88,6 +89,7 @@ async def perform(
             claims=claims or claims_in_memory(),
             addresses=AddressPolicy(guarded=False),
             folders=folders,
+            options=options or Options(),
         )
         result = await (env or lasting(60)).run(as_activity(node, services), argument)
     assert isinstance(result, Inline), "what is large has been put away: the rest stays"

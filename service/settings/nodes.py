@@ -2,10 +2,65 @@
 
 from __future__ import annotations
 
-from service.settings.environment import EnvironmentSettings
+import re
+from typing import Annotated
+from urllib.parse import quote
+
+from pydantic import BeforeValidator, SecretStr
+from pydantic_settings import NoDecode
+
+from service.settings.contradictions import default_folder
+from service.settings.environment import EnvironmentSettings, setting
 
 __all__ = ["NodeSettings"]
 
 
+_SPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def _read_spaces(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value.strip() == "*":
+        return None
+    names = tuple(name for part in value.split(",") if (name := part.strip()))
+    if not all(_SPACE.fullmatch(name) for name in names):
+        raise ValueError("not names of spaces")
+    return names
+
+
 class NodeSettings(EnvironmentSettings):
-    """What the operator lets node types do on the worker's machine, and where they keep things."""
+    """What the operator lets node types do on the worker's machine, and where they keep things.
+
+    `store_shared` None lets flows share spaces of any name.
+    """
+
+    store: SecretStr | None = setting(
+        "FLOWRUNNER_STORE",
+        "The key-value store that the node types `store.*` keep values in: a file on this machine, "
+        "a PostgreSQL database (with the extra `sql`), or a DynamoDB table, for which credentials "
+        "may stand before the table or come from where AWS's own tools would take them. All "
+        "workers have to have the same. A secret, if there are credentials in it.",
+        "`sqlite:///PATH`, `postgresql://USER:PASSWORD@HOST/DATABASE` or "
+        "`dynamodb://TABLE?region=REGION&endpoint=URL`",
+        default=None,
+        shown="`store.db` beside the folder of `BLOB_STORAGE_PATH`'s default",
+    )
+    store_shared: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_read_spaces)] = (
+        setting(
+            "FLOWRUNNER_STORE_SHARED",
+            "The spaces of the key-value store that flows may share by `shared`, separated by "
+            "commas; `*` for all. None when empty: each flow has its own alone.",
+            "`*`, or names such as `prices,customers`",
+            default=(),
+            shown="",
+        )
+    )
+
+    @property
+    def store_url(self) -> str | None:
+        """Where the key-value store is; None if nothing says, and the user has no home."""
+        if self.store is not None:
+            return self.store.get_secret_value()
+        folder = default_folder()
+        return None if folder is None else f"sqlite://{quote(str(folder.with_name('store.db')))}"
