@@ -143,12 +143,15 @@ def address_policy(settings: WorkerSettings) -> AddressPolicy:
 
 
 def node_options(settings: NodeSettings) -> Options:
+    """What the settings say to families of node types, each in its own words."""
     """What the settings say to families of node types, each in its own words.
 
     Raises `SettingsInvalid`.
     """
     from activities.attempt import Options
+    from activities.script.script import ScriptOptions
 
+    return Options(ScriptOptions(most_memory=settings.script_memory))
     return Options(_store_options(settings))
 
 

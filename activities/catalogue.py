@@ -10,6 +10,7 @@ from activities.declaration import AnyImplementation
 from activities.files import files
 from activities.http import request, webhook
 from activities.mail import receive, send
+from activities.script import script
 from activities.shaping import template, transform, validate
 from activities.store import store
 from flowspec.builtin import BUILTIN
@@ -34,6 +35,7 @@ def implementations() -> tuple[AnyImplementation, ...]:
         *files.NODE_TYPES,
         *send.NODE_TYPES,
         *receive.NODE_TYPES,
+        *script.NODE_TYPES,
         *agent.NODE_TYPES,
         *store.NODE_TYPES,
     )

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import BeforeValidator
+from pydantic_settings import NoDecode
+
+from service.settings.environment import EnvironmentSettings, setting
+from service.settings.sizes import parse_size
 import re
 from typing import Annotated
 from urllib.parse import quote
@@ -15,6 +22,25 @@ from service.settings.environment import EnvironmentSettings, setting
 __all__ = ["NodeSettings"]
 
 
+def _read_size(value: object) -> object:
+    return parse_size(value) if isinstance(value, str) else value
+
+
+_Size = Annotated[int, NoDecode, BeforeValidator(_read_size)]
+
+
+class NodeSettings(EnvironmentSettings):
+    """What the operator lets node types do on the worker's machine, and where they keep things."""
+
+    script_memory: _Size = setting(
+        "FLOWRUNNER_SCRIPT_MEMORY",
+        "The most memory that one script of `script.js` may ask for. As many scripts as the "
+        "worker has processors run at the same time.",
+        "a size of at least 1MB, such as `256MB`",
+        default=256 * 1024 * 1024,
+        ge=1024 * 1024,
+        shown="`256MB`",
+    )
 _SPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 

@@ -1,0 +1,1 @@
+"""JavaScript in flows, in a sandbox."""
