@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, NoReturn
 
@@ -73,6 +74,7 @@ async def serve(settings: WorkerSettings, *, address: str | None = None) -> None
     )
     from service.storage import open_cloakroom
     from service.telemetry import telemetry_runtime
+    from workflows.reading import reads_whatever
 
     configure_logging(settings.log_format, settings.log_level)
     logger = structlog.stdlib.get_logger("flowrunner.worker")
@@ -88,6 +90,9 @@ async def serve(settings: WorkerSettings, *, address: str | None = None) -> None
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(cloakroom.store)
         converter = data_converter(codec, claim_type=FlowClaim, sealed_failures=cloakroom.encrypts)
+        converter = replace(
+            converter, failure_converter_class=reads_whatever(converter.failure_converter_class)
+        )
         client = await connect(temporal, runtime=runtime, converter=converter)
         resources = await stack.enter_async_context(Resources())
         worker = await build_worker(client, settings, resources, cloakroom, secrets, options)
@@ -143,7 +148,6 @@ def address_policy(settings: WorkerSettings) -> AddressPolicy:
 
 
 def node_options(settings: NodeSettings) -> Options:
-    """What the settings say to families of node types, each in its own words."""
     """What the settings say to families of node types, each in its own words.
 
     Raises `SettingsInvalid`.
@@ -151,8 +155,7 @@ def node_options(settings: NodeSettings) -> Options:
     from activities.attempt import Options
     from activities.script.script import ScriptOptions
 
-    return Options(ScriptOptions(most_memory=settings.script_memory))
-    return Options(_store_options(settings))
+    return Options(_store_options(settings), ScriptOptions(most_memory=settings.script_memory))
 
 
 def _store_options(settings: NodeSettings) -> StoreOptions:

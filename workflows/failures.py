@@ -21,6 +21,7 @@ from temporalio.exceptions import (
 from flowspec.machine import Finished, make_error
 from flowspec.values import Json, JsonObject
 from workflows.payloads import inline, size_of
+from workflows.reading import UNREADABLE
 
 __all__ = ["as_error", "run_failure"]
 
@@ -94,7 +95,7 @@ def _plain_details(cause: ApplicationError) -> Json:
     try:
         size_of(details)
     except (TypeError, ValueError):
-        return "left out: not JSON"
+        return UNREADABLE
     return details[0] if len(details) == 1 else details or None
 
 
