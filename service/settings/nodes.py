@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import BeforeValidator
-from pydantic_settings import NoDecode
-
-from service.settings.environment import EnvironmentSettings, setting
-from service.settings.sizes import parse_size
 import re
 from typing import Annotated
 from urllib.parse import quote
@@ -18,6 +11,7 @@ from pydantic_settings import NoDecode
 
 from service.settings.contradictions import default_folder
 from service.settings.environment import EnvironmentSettings, setting
+from service.settings.sizes import parse_size
 
 __all__ = ["NodeSettings"]
 
@@ -27,20 +21,6 @@ def _read_size(value: object) -> object:
 
 
 _Size = Annotated[int, NoDecode, BeforeValidator(_read_size)]
-
-
-class NodeSettings(EnvironmentSettings):
-    """What the operator lets node types do on the worker's machine, and where they keep things."""
-
-    script_memory: _Size = setting(
-        "FLOWRUNNER_SCRIPT_MEMORY",
-        "The most memory that one script of `script.js` may ask for. As many scripts as the "
-        "worker has processors run at the same time.",
-        "a size of at least 1MB, such as `256MB`",
-        default=256 * 1024 * 1024,
-        ge=1024 * 1024,
-        shown="`256MB`",
-    )
 _SPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -81,6 +61,15 @@ class NodeSettings(EnvironmentSettings):
             default=(),
             shown="",
         )
+    )
+    script_memory: _Size = setting(
+        "FLOWRUNNER_SCRIPT_MEMORY",
+        "The most memory that one script of `script.js` may ask for. As many scripts as the "
+        "worker has processors run at the same time.",
+        "a size of at least 1MB, such as `256MB`",
+        default=256 * 1024 * 1024,
+        ge=1024 * 1024,
+        shown="`256MB`",
     )
 
     @property
