@@ -57,6 +57,16 @@ class Vault:
         ids = self._keys.ids
         return {name: one.key for name, one in self.entries().items() if one.key not in ids}
 
+    def unreadable(self) -> Mapping[str, str]:
+        """The secrets that cannot be read here, each with what keeps it from being read."""
+        told: dict[str, str] = {}
+        for name, entry in self.entries().items():
+            try:
+                self._opened(name, entry)
+            except VaultError as error:
+                told[name] = str(error)
+        return told
+
     def read(self, name: str) -> str | None:
         """The value; None if there is none of that name."""
         with self._told():
@@ -64,12 +74,17 @@ class Vault:
             return None if entry is None else self._opened(name, entry).decode("utf-8")
 
     def write(self, name: str, value: str) -> bool:
-        """Set a secret; whether it was there before. Raises `ValueUnfit` for what none can be."""
+        """Set a secret; whether it was there before.
+
+        Raises `ValueUnfit` for what none can be, and `VaultKeyUnknown` if the vault has others
+        that cannot be read here: nobody would have the keys of both.
+        """
         raw = _fit(name, value)
 
         def put(entries: dict[str, Entry]) -> bool:
             known = name in entries
             self._refuse_namesake(entries)
+            self._refuse_stranger(name, entries)
             entries[name] = Entry(set=datetime.now(UTC), sealed=self._sealed(name, raw))
             return known
 
@@ -148,6 +163,21 @@ class Vault:
             if entry.key == self.first_key:
                 self._opened(name, entry)
                 return
+
+    def _refuse_stranger(self, name: str, entries: Mapping[str, Entry]) -> None:
+        """A vault whose other secrets are encrypted with keys that are not here."""
+        ids = self._keys.ids
+        others = [one for one in entries if one != name and entries[one].key not in ids]
+        if not others:
+            return
+        missing = ", ".join(sorted({entries[one].key for one in others}))
+        raise VaultKeyUnknown(
+            f"it has secrets that were encrypted with other keys ({missing}) than those in "
+            f"FLOWRUNNER_VAULT_KEYS ({', '.join(ids)}): {', '.join(others)}.\n"
+            f"With {name} no one key would be enough for all. Use the vault's own key; or to "
+            "change keys, put the new one before it and run `flowrunner secrets rotate`; or if it "
+            "is lost, so are those secrets: remove them with `flowrunner secrets rm`."
+        )
 
     @contextmanager
     def _told(self) -> Iterator[None]:

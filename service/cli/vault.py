@@ -40,18 +40,25 @@ def set_secret(name: str, *, as_argument: bool) -> None:
 
 def list_secrets(*, json: bool) -> None:
     with _vault() as vault:
-        entries = vault.entries()
+        entries, unreadable = vault.entries(), vault.unreadable()
     if json:
-        print_json([_entry_json(name, entry) for name, entry in entries.items()])
+        print_json(
+            [_entry_json(name, entry, name not in unreadable) for name, entry in entries.items()]
+        )
     elif entries:
-        rows = [("NAME", "SET", "KEY")]
-        rows += [
-            (name, f"{entry.set.astimezone():%Y-%m-%d %H:%M:%S}", entry.key)
-            for name, entry in entries.items()
-        ]
-        print_text(columns(rows))
+        print_text(columns([("NAME", "SET", "KEY"), *_rows(entries, unreadable)]))
+        for trouble in unreadable.values():
+            note(trouble)
     else:
         note(f"the vault {vault.path} has no secrets")
+
+
+def _rows(
+    entries: Mapping[str, Entry], unreadable: Mapping[str, str]
+) -> Iterator[tuple[str, str, str]]:
+    for name, entry in entries.items():
+        mark = "  cannot be read" if name in unreadable else ""
+        yield name, f"{entry.set.astimezone():%Y-%m-%d %H:%M:%S}", f"{entry.key}{mark}"
 
 
 def remove_secret(name: str) -> None:
@@ -109,6 +116,6 @@ def _unknown(name: str, entries: Mapping[str, Entry], vault: Vault) -> str:
     return f"there is no secret {name!r} in {vault.path}{hint}"
 
 
-def _entry_json(name: str, entry: Entry) -> Json:
+def _entry_json(name: str, entry: Entry, readable: bool) -> Json:
     moment = entry.set.isoformat(timespec="seconds").replace("+00:00", "Z")
-    return {"name": name, "set": moment, "key": entry.key}
+    return {"name": name, "set": moment, "key": entry.key, "readable": readable}

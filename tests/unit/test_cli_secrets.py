@@ -75,7 +75,7 @@ def test_a_secret_is_set_from_standard_input_changed_listed_and_removed(keeper: 
     assert (row.split()[0], row.split()[-1]) == ("HR_TOKEN", "old")
     out, _ = keeper.run("list", "--json")
     [told] = json.loads(out)
-    assert (told["name"], told["key"]) == ("HR_TOKEN", "old")
+    assert (told["name"], told["key"], told["readable"]) == ("HR_TOKEN", "old", True)
     assert told["set"].endswith("Z")
     _, err = keeper.run("rm", "HR_TOKEN")
     assert err == f"HR_TOKEN has been removed from {keeper.path}\n"
@@ -92,6 +92,24 @@ def test_rotating_leaves_the_old_key_without_use(keeper: Keeper) -> None:
     assert keeper.vault(NEW).read("HR_TOKEN") == VALUE
     keeper.settings["FLOWRUNNER_VAULT_KEYS"] = OLD
     assert "is not in the key ring (old)" in keeper.run("rotate", code=2)[1]
+
+
+def test_what_cannot_be_read_with_the_keys_at_hand_is_marked_and_not_added_to(
+    keeper: Keeper,
+) -> None:
+    keeper.vault().write("HR_TOKEN", VALUE)
+    keeper.vault(NEW, OLD).write("NEWER", VALUE)
+    before = keeper.path.read_bytes()
+    keeper.settings["FLOWRUNNER_VAULT_KEYS"] = NEW
+    out, err = keeper.run("list")
+    marked = {line.split()[0]: line.endswith("  cannot be read") for line in out.splitlines()[1:]}
+    assert marked == {"HR_TOKEN": True, "NEWER": False}
+    assert "add it to FLOWRUNNER_VAULT_KEYS" in err
+    told = json.loads(keeper.run("list", "--json")[0])
+    assert {one["name"]: one["readable"] for one in told} == {"HR_TOKEN": False, "NEWER": True}
+    _, err = keeper.run("set", "THIRD", stdin=VALUE, code=2)
+    assert "flowrunner secrets rotate" in err
+    assert keeper.path.read_bytes() == before
 
 
 @pytest.mark.parametrize(

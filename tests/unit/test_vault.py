@@ -183,11 +183,24 @@ def test_without_its_key_a_secret_is_not_had_and_the_key_is_named(vault: Vault, 
 
 def test_a_rotation_that_cannot_open_everything_changes_nothing(vault: Vault, path: Path) -> None:
     vault.write("ZED", VALUE)
-    Vault(path, ring(NEW)).write("ABLE", VALUE)
+    Vault(path, ring(NEW, OLD)).write("ABLE", VALUE)
     before = path.read_bytes()
     with pytest.raises(VaultKeyUnknown, match="'ZED'"):
         Vault(path, ring(NEW)).rotate()
     assert path.read_bytes() == before
+
+
+def test_nothing_is_put_beside_secrets_whose_key_is_not_there(vault: Vault, path: Path) -> None:
+    vault.write("TOKEN", VALUE)
+    before = path.read_bytes()
+    other = Vault(path, ring(NEW))
+    with pytest.raises(VaultKeyUnknown, match=r"keys \(old\) than .* \(new\): TOKEN\.\n.*rotate"):
+        other.write("OTHER", VALUE)
+    assert path.read_bytes() == before
+    assert list(other.unreadable()) == ["TOKEN"]
+    assert other.write("TOKEN", VALUE)  # it takes the place of the only one
+    assert other.read("TOKEN") == VALUE
+    assert other.unreadable() == {}
 
 
 def test_another_key_of_the_same_name_is_neither_read_nor_written_with(
@@ -199,6 +212,7 @@ def test_another_key_of_the_same_name_is_neither_read_nor_written_with(
         with pytest.raises(VaultDamaged, match="another key that is called 'old' too"):
             attempt()
     assert list(vault.entries()) == ["TOKEN"]
+    assert "another key that is called 'old' too" in namesake.unreadable()["TOKEN"]
 
 
 def test_a_value_moved_to_another_name_is_not_given_out(vault: Vault, path: Path) -> None:
