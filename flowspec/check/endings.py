@@ -67,6 +67,9 @@ class Endings:
         for step in steps:
             if step.undo is not None:
                 self.undone_by.setdefault(step.undo, []).append(step.id)
+        self.ended: dict[str, int] = dict.fromkeys(self.steps, self.everything)
+        for node in self.order:
+            self.ended[node] = self._ended_before(node)
         self.raced_by = self._races(shape)
         self.of = {step.id: tuple(self._endings(step)) for step in steps}
 
@@ -132,12 +135,29 @@ class Endings:
             ),
         )
 
+    def _ended_before(self, node: str) -> int:
+        """What has surely ended, one way or another, once the node's join is met."""
+        ended = [self._ended_along(edge) for edge in self.incoming[node]]
+        join = self.steps[node].join
+        if join == "all":
+            return any_of(ended)
+        needed = join if isinstance(join, int) else 1
+        return at_least(max(len(ended) - needed + 1, needed), ended)
+
+    def _ended_along(self, edge: int) -> int:
+        plan = self.edges[edge]
+        bit = self.bit(plan.target)
+        left = any_of(members for members in self.around[plan.source] if not members & bit)
+        return self.ended[plan.source] | self.bit(plan.source) | left
+
     def _races(self, shape: Shape) -> dict[str, list[str]]:
+        """The nodes that a race may give up: what surely ended before it was met it cannot."""
         raced: dict[str, list[str]] = {}
         for step in self.steps.values():
             if step.join == "race":
                 for loser in shape.races(step.id):
-                    raced.setdefault(loser, []).append(step.id)
+                    if not self.ended[step.id] & self.bit(loser):
+                        raced.setdefault(loser, []).append(step.id)
         return raced
 
 

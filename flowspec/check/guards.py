@@ -133,7 +133,7 @@ class Guards:
         endings = self._endings
         unknown = dict.fromkeys(endings.steps, self._all) | dict.fromkeys(endings.order, 0)
         self._run, self._skip = dict(unknown), dict(unknown)
-        self._ended, self._possible = dict(unknown), dict(unknown)
+        self._ended, self._possible = endings.ended, dict(unknown)
         self._promised = dict.fromkeys(endings.steps, (0, 0))
         promised = self._round.from_start, self._last.from_start
         for node in endings.order:
@@ -168,16 +168,13 @@ class Guards:
         """What is known when the join is met; sets what is known when it can no longer be."""
         taken = [self._fact(edge, taken=True) for edge in incoming]
         dead = [self._fact(edge, taken=False) for edge in incoming]
-        ended = [self._ended_along(edge) for edge in incoming]
         join = self._endings.steps[node].join
         if join == "all":
-            self._ended[node] = any_of(ended)
             self._skip[node] = any_of(dead)
             either = any_of(t & d for t, d in zip(taken, dead, strict=True))
             return either | all_of(taken, self._all)
         needed = join if isinstance(join, int) else 1
         met = len(incoming) - needed + 1
-        self._ended[node] = at_least(max(met, needed), ended)
         self._skip[node] = at_least(needed, dead)
         return at_least(met, taken)
 
@@ -229,12 +226,6 @@ class Guards:
             ),
             self._all,
         )
-
-    def _ended_along(self, edge: int) -> int:
-        plan, endings = self._endings.edges[edge], self._endings
-        bit = endings.bit(plan.target)
-        left = any_of(members for members in endings.around[plan.source] if not members & bit)
-        return self._ended[plan.source] | endings.bit(plan.source) | left
 
     def _possible_along(self, edge: int) -> int:
         source = self._endings.edges[edge].source

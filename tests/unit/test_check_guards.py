@@ -123,6 +123,17 @@ SAFE = {
           c: {type: noop, join: race}
         output: ${nodes.c.output}
     """,
+    "what has ended before a race begins": """
+        nodes:
+          start: {type: noop, next: [a, b]}
+          a: {type: noop, next: both}
+          b: {type: noop, next: both}
+          both: {type: noop, title: "${nodes.a.output} ${nodes.b.output}", next: [c, d]}
+          c: {type: noop, next: first}
+          d: {type: noop, next: first}
+          first: {type: noop, join: race, title: "${nodes.a.output} ${nodes.both.output}"}
+        output: ${nodes.b.output}
+    """,
     "what came before a branch point, inside a block": """
         nodes:
           a: {type: noop, next: each}
