@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from examples.llm_service import play_model
 from examples.service import HttpService, play
 from tests.server.support import ROOT, Product, TemporalServer, until
 
@@ -45,6 +46,9 @@ def test_example(name: str, runner: Product, http_service: HttpService) -> None:
     arguments = ["--input", f"@{folder / 'input.json'}"]
     if (folder / "service.yaml").exists():
         play(http_service, folder / "service.yaml")
+    if (folder / "model.yaml").exists():
+        play_model(http_service, folder / "model.yaml")
+    if "service" in _read(folder / "input.json"):
         arguments += ["--set", f"service={http_service.url}"]
     run_id = f"example-{name}-{runner.settings['CLAIM_CHECK_THRESHOLD']}"
     with ThreadPoolExecutor(1) as pool:
