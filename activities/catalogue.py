@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from activities import log
 from activities.agent import agent
 from activities.archives import archive
@@ -13,18 +11,17 @@ from activities.files import files
 from activities.http import request, webhook
 from activities.llm import chat, embed
 from activities.mail import receive, send
-from activities.plugins import Plugins, load_plugins
 from activities.script import script
 from activities.shaping import template, transform, validate
 from activities.store import store
 from flowspec.builtin import BUILTIN
 from flowspec.catalogue import Catalogue
 
-__all__ = ["built_in", "catalogue", "implementations", "plugins"]
+__all__ = ["catalogue", "implementations"]
 
 
 def implementations() -> tuple[AnyImplementation, ...]:
-    """What a worker performs as activities, but for plug-ins."""
+    """What a worker performs as activities."""
     return (
         *request.NODE_TYPES,
         *webhook.NODE_TYPES,
@@ -47,17 +44,6 @@ def implementations() -> tuple[AnyImplementation, ...]:
     )
 
 
-def built_in() -> Catalogue:
-    """The interpreter's own node types, then the activities'."""
-    return Catalogue((*BUILTIN, agent.AGENT, *(found.node_type for found in implementations())))
-
-
-@cache
-def plugins() -> Plugins:
-    """What other packages declare; looked for once, for it stays while a process lasts."""
-    return load_plugins(built_in())
-
-
 def catalogue() -> Catalogue:
-    """What a flow may use: the node types that are built in, and those of plug-ins."""
-    return plugins().catalogue(built_in())
+    """What a flow may use: the interpreter's own node types, then the activities'."""
+    return Catalogue((*BUILTIN, agent.AGENT, *(found.node_type for found in implementations())))
