@@ -25,6 +25,7 @@ __all__ = [
     "FlowFile",
     "check_files",
     "checked_plan",
+    "in_flows_dir",
     "is_file",
     "known_input",
     "read_file",
@@ -103,6 +104,11 @@ def known_input(flow: str) -> JsonObject | None:
     return schema if isinstance(schema, dict) else None
 
 
+def in_flows_dir(flow: str) -> bool:
+    """Whether FLOWS_DIR, as it is set here, has a flow of that name."""
+    return _in_flows_dir(flow) is not None
+
+
 def check_files(names: Sequence[str], catalogue: Catalogue) -> list[CheckedFile]:
     """Each file, and every YAML file of each folder; raises `InputWrong` if there is none."""
     files = [file for name in names for file in _files(name)]
@@ -176,10 +182,9 @@ def _files(name: str) -> list[str]:
 
 
 def _named(flow: str) -> str:
+    if (found := _in_flows_dir(flow)) is not None:
+        return str(found)
     folder = load_worker_settings().flows_dir
-    for suffix in _SUFFIXES:
-        if (folder / f"{flow}{suffix}").is_file():
-            return str(folder / f"{flow}{suffix}")
     names = [path.stem for path in _yaml_in(folder)] if folder.is_dir() else []
     near = _files_called(flow) or get_close_matches(flow, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -188,6 +193,12 @@ def _named(flow: str) -> str:
         f"there is no file {flow!r}, and {missing} {str(folder)!r} (FLOWS_DIR){hint}\n"
         "Give a file, or set FLOWS_DIR to the folder of your flows."
     )
+
+
+def _in_flows_dir(flow: str) -> Path | None:
+    folder = load_worker_settings().flows_dir
+    files = (folder / f"{flow}{suffix}" for suffix in _SUFFIXES)
+    return next((file for file in files if file.is_file()), None)
 
 
 def _files_called(flow: str) -> list[str]:

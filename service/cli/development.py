@@ -8,11 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-from temporalio.client import Client
-
 from service.blobs import place_of, store_errors
 from service.cli.codec import LocalCodec
 from service.cli.composition import Serve
@@ -20,6 +15,7 @@ from service.cli.screen import note, print_text
 from service.client import connect
 from service.devserver import DevServer, DevServerOptions, dev_server
 from service.errors import DevServerFailed, StoreFailed
+from service.pollers import is_polled
 from service.settings import TemporalSettings, WorkerSettings, load_claim_check_settings
 from service.storage import open_store
 
@@ -100,18 +96,9 @@ def _cancelled_by_signal(task: asyncio.Task[None]) -> Iterator[None]:
 
 async def _tell(options: DevServerOptions, settings: WorkerSettings, server: DevServer) -> None:
     client = await connect(TemporalSettings(address=server.address))
-    while not await _polled(client, settings.task_queue):  # noqa: ASYNC110 - nothing tells us
+    while not await is_polled(client, settings.task_queue):  # noqa: ASYNC110 - nothing tells us
         await asyncio.sleep(0.05)
     print_text(_welcome(options, settings, server))
-
-
-async def _polled(client: Client, task_queue: str) -> bool:
-    request = DescribeTaskQueueRequest(
-        namespace=client.namespace,
-        task_queue=TaskQueue(name=task_queue),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-    )
-    return bool((await client.workflow_service.describe_task_queue(request)).pollers)
 
 
 def _values() -> str:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import getpass
 import json as json_text
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+
+from temporalio.client import Client
 
 from flowspec.catalogue import Catalogue
 from flowspec.model import Flow, parse_flow
 from flowspec.moments import ZoneUnknown, zone_named
 from flowspec.schedules import Overlap
 from flowspec.values import Json, JsonObject
-from service.cli.checking import checked_plan
+from service.cli.checking import checked_plan, in_flows_dir
 from service.cli.context import connected
 from service.cli.screen import columns, note, print_json, print_text
 from service.errors import InputWrong
+from service.pollers import is_polled
 from service.schedules.applying import Action, Outlook, Step, perform, plan_steps
 from service.schedules.looking import ScheduleView, iso, list_schedules, look_at
 from service.schedules.steering import backfill, delete, pause, read_period, resume, trigger
@@ -82,6 +85,26 @@ async def report_apply(wanted: Application, catalogue: Callable[[], Catalogue]) 
         print_json(told)
     elif not steps:
         note(f"nothing to do: no schedules in {', '.join(names)}")
+    for warning in [warning async for warning in _warnings(client, task_queue, steps)]:
+        note(warning)
+
+
+async def _warnings(client: Client, task_queue: str, steps: Sequence[Step]) -> AsyncIterator[str]:
+    """What will keep the runs from going on, as far as that can be told from here."""
+    wanted = [step for step in steps if step.wanted is not None]
+    if wanted and not await is_polled(client, task_queue):
+        yield (
+            f"no worker polls the task queue {task_queue!r}: until one does, runs are started and "
+            "wait. Start one with `flowrunner worker`, or everything with `flowrunner dev`."
+        )
+    changed = [step.wanted.flow for step in wanted if step.wanted and step.action != "keep"]
+    for flow in dict.fromkeys(changed):
+        if not in_flows_dir(flow):
+            yield (
+                f"runs start the flow {flow!r} by its name, and fail where the worker does not "
+                f"know it: put it into the FLOWS_DIR of every worker as {flow}.yaml "
+                f"(here that is {str(load_worker_settings().flows_dir)!r}, which does not have it)"
+            )
 
 
 def _flows(targets: Sequence[str], catalogue: Catalogue) -> list[Flow]:

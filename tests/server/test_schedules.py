@@ -96,6 +96,24 @@ def test_apply_creates_once_updates_what_differs_and_leaves_the_rest(product: Pr
     )
 
 
+def test_apply_says_what_will_keep_runs_from_going_on(
+    product: Product, own_product: Product
+) -> None:
+    file = own_product.folder / "sched_unknown.yaml"
+    file.write_text(FLOW.format(name="sched_unknown", night=NIGHTLY), encoding="utf-8")
+    nobody = f"no worker polls the task queue {own_product.task_queue!r}"
+    unknown = "put it into the FLOWS_DIR of every worker as sched_unknown.yaml"
+    done = own_product.cli("schedule", "apply", str(file))
+    assert done.returncode == 0
+    assert nobody in done.stderr
+    assert unknown in done.stderr
+    done = own_product.cli("schedule", "apply", str(file))
+    assert nobody in done.stderr
+    assert unknown not in done.stderr, "once is enough"
+    product.write_flow("sched_known", FLOW.format(name="sched_known", night=NIGHTLY))
+    assert product.cli("schedule", "apply", "sched_known").stderr == ""
+
+
 def test_two_ways_to_write_the_same_times_are_no_difference(product: Product) -> None:
     id = _schedule(product, "sched_same", night='cron: "*/30 9 * * mon-fri"')
     same = "calendar: {weekday: [1-4, friday], hour: 9, minute: [0, 30]}"
