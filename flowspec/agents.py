@@ -12,7 +12,16 @@ from dataclasses import dataclass
 
 from flowspec.values import Json, JsonObject
 
-__all__ = ["AGENT", "CALL", "NOT_FOR_TOOLS", "AgentGraph", "agent_graph", "made_ids", "turn_of"]
+__all__ = [
+    "AGENT",
+    "CALL",
+    "NOT_FOR_TOOLS",
+    "OF_EACH_TURN",
+    "AgentGraph",
+    "agent_graph",
+    "made_ids",
+    "turn_of",
+]
 
 AGENT = "agent"
 TURN = "agent.turn"
@@ -23,6 +32,9 @@ CALL = "call"
 
 NOT_FOR_TOOLS = ("next", "join", "when", "foreach", "undo")
 """The keys of a node that say when it runs: a tool runs when the model calls it."""
+
+OF_EACH_TURN = ("retry", "attempt_timeout", "heartbeat", "queue", "priority")
+"""The keys that an agent has for its turns, and not for itself."""
 
 _AT_ONCE = 10
 

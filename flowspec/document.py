@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from flowspec.agents import AGENT, agent_graph, made_ids
+from flowspec.agents import AGENT, OF_EACH_TURN, agent_graph, made_ids
 from flowspec.edges import Arrows, Edge, Link, Links, Written
 from flowspec.fields import (
     Attempts,
@@ -327,7 +327,7 @@ class Node(_Shape):
         tools = {id: tool for id, tool in (self.tools or {}).items() if id not in taken}
         loop = agent_graph(self.id, self.params, {id: tool.told for id, tool in tools.items()})
         nodes: dict[str, Node] = {}
-        own = {name: getattr(self, name) for name in ("attempt_timeout", "queue", "priority")}
+        own = {name: getattr(self, name) for name in OF_EACH_TURN}
         for id, written in loop.made.items():
             nodes[id] = Node.model_validate(written).model_copy(update=own)
             nodes[id]._is_made = True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from flowspec.agents import AGENT
 from flowspec.builtin import RESERVED_EVENTS
 from flowspec.catalogue import Catalogue, NodeType
 from flowspec.check.damage import Damage
@@ -21,7 +20,7 @@ __all__ = ["check_node_types", "check_params", "has_template"]
 _GENERAL_ERRORS = ("Timeout", "ExpressionError", "InvalidParams", "TooLarge", "Cancelled")
 """Ways to fail that every node has."""
 
-_COMPOSITES = ("block", "flow", AGENT)
+_COMPOSITES = ("block", "flow")
 _RESERVED = (*RESERVED_EVENTS, "complete")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowspec.agents import AGENT, OF_EACH_TURN
 from flowspec.catalogue import NodeType, Tier
 from flowspec.model import Node
 
@@ -12,7 +13,7 @@ _REMOTE = (*_ACTIVITY, "heartbeat", "queue", "priority")
 _COMPOSITES = {
     "block": ("retry",),
     "flow": ("retry", "queue", "priority"),
-    "agent": ("retry", "attempt_timeout", "queue", "priority"),
+    AGENT: OF_EACH_TURN,
 }
 
 

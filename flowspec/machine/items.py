@@ -16,7 +16,7 @@ from flowspec.values import Json, JsonObject, Opaque
 
 __all__ = ["Items"]
 
-_COMPOSITES = ("block", "flow", "agent")
+_COMPOSITES = ("block", "flow")
 _LOOSE: dict[str, tuple[str, ...] | None] = {
     "set": None,
     "return": ("value",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from activities.errors import NodeFailed
 from activities.llm.chat import ChatParams, ChatResult
 from flowspec.values import Json, JsonObject
 from tests.stage import Played, Way, every_way, fails, play_text
-from tests.unit.checking import checked, codes, messages
+from tests.unit.checking import checked, codes, messages, node_of
 from tests.world import Fail, Handler
 
 DESK = """\
@@ -45,8 +45,6 @@ nodes:
         output: {said: "${call.what}!"}
 output: ${nodes.answer.output}
 """
-
-Scripted = Callable[[ChatParams], JsonObject]
 
 
 def call(name: str, id: str = "", **arguments: Json) -> JsonObject:
@@ -112,10 +110,15 @@ def turn(argument: JsonObject) -> Any:
     return took.output, took.action
 
 
-def played(way: Way, *script: ChatResult, text: str = DESK, **answers: Handler) -> Played:
+def played(
+    way: Way,
+    *script: ChatResult,
+    text: str = DESK,
+    answers: Mapping[str, Handler] | None = None,
+) -> Played:
     SCRIPT[:] = script
     given: JsonObject = {"question": "And in Linz?"}
-    return play_text(text, way, given, answers={"agent.turn": turn, **answers})
+    return play_text(text, way, given, answers={"agent.turn": turn, **(answers or {})})
 
 
 def told(params: ChatParams) -> list[tuple[str, Any]]:
@@ -176,7 +179,7 @@ def test_a_tool_that_fails_is_told_to_the_model(way: Way, asked: list[ChatParams
         way,
         says("", call("weather", "a", city="Linz"), call("weather", "b", city="Graz")),
         says("So so"),
-        **{"answer/weather.1": fails("Boom", "no weather in Graz")},
+        answers={"answer/weather.1": fails("Boom", "no weather in Graz")},
     )
     assert run.finished.status == "completed"
     assert dict(told(asked[-1]))["b"] == "Boom: no weather in Graz"
@@ -251,7 +254,7 @@ def test_all_tools_of_a_server_are_offered(way: Way, asked: list[ChatParams]) ->
         says("", call("docs_find_all", "a", what="x")),
         says("Found"),
         text=SERVER,
-        **{
+        answers={
             "mcp.tools": lambda _: listed,
             "mcp.call": lambda argument: {"did": argument["params"]},
         },
@@ -300,7 +303,8 @@ nodes:
         ("    tools: {a: {type: log, params: {message: '${call.x + }'}}}", "FR401", ""),
         ("    tools: {a: {type: log, params: {message: '${cal.x}'}}}", "FR402", "cal"),
         ("    tools: {a: {type: noop, parameters: {type: nothing}}}", "FR214", "nothing"),
-        ("    heartbeat: 5s", "FR505", "heartbeat"),
+        ("    cache: 5s", "FR505", "cache"),
+        ("    retry: {only: [Nothing]}", "FR508", "agent never ends with the error 'Nothing'"),
     ],
 )
 def test_what_is_wrong_with_an_agent_is_told_where_it_stands(
@@ -322,6 +326,13 @@ def test_parameters_of_an_agent_are_told_once() -> None:
 def test_what_a_tool_gives_is_read_by_the_model_alone() -> None:
     text = agent("    tools: {a: {type: noop}}") + "output: ${nodes.a.output}\n"
     assert messages(text) == ["'a' is a tool of the agent 'answer', and read by its model alone"]
+
+
+def test_how_often_to_try_again_is_said_of_each_turn() -> None:
+    plan = node_of(agent("    retry: 7\n    heartbeat: 5s\n    queue: gpu"), "answer")
+    assert plan.graph is not None
+    turn = plan.graph.nodes[0]
+    assert (turn.retry.attempts, turn.heartbeat, turn.queue) == (7, 5, "gpu")
 
 
 def test_what_an_agent_gives_is_known() -> None:
