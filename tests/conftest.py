@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from tests.postgres import PostgresServer
     from tests.s3 import S3Server
 
 # How long an example takes says something about the machine, not about the code.
@@ -37,4 +38,13 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     from tests.s3 import start_s3
 
     with start_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One for the whole run; tests keep apart by database. Only with `needs_postgres`."""
+    from tests.postgres import start_postgres
+
+    with start_postgres() as server:
         yield server

@@ -92,9 +92,10 @@ class KeyValueStore(ABC):
         """Read the item, decide, and write, as one: nobody else writes to the key in between.
 
         Returns the result of the outcome. Once it does, what was written survives a crash. A
-        change that has written is remembered by `once`, as one with it: for a week it is not
-        made again for the same `once` in the same space, but its result is returned as it was.
-        After an error the change may have been made; to ask again with the same `once` is safe.
+        change that has written is remembered by `once`, a short text, as one with it: for a week
+        it is not made again for the same `once` in the same space, but its result is returned as
+        it was. After an error the change may have been made; to ask again with the same `once` is
+        safe.
         What `decide` raises is raised, and nothing is written.
         """
 

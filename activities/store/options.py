@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from activities.attempt import Attempt
-from activities.errors import NodeFailed
+from activities.errors import NodeFailed, needing_extra
 from activities.store.contract import KeyValueStore
 from flowspec.catalogue import ErrorType
 
@@ -63,9 +63,25 @@ class StorePlace:
             yield store
 
     def _store(self) -> KeyValueStore:
-        from activities.store.sqlite import SqliteKeyValueStore
+        match self.kind:
+            case "sqlite":
+                from activities.store.sqlite import SqliteKeyValueStore
 
-        return SqliteKeyValueStore(self.path)
+                return SqliteKeyValueStore(self.path)
+            case "postgresql":
+                with needing_extra("sql"):
+                    from activities.store.postgres import PostgresKeyValueStore
+
+                return PostgresKeyValueStore(self.url)
+            case _:
+                from activities.store.dynamodb import DynamoKeyValueStore
+
+                return DynamoKeyValueStore(
+                    self.table,
+                    region=self.region,
+                    endpoint=self.endpoint,
+                    credentials=self.credentials,
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +101,10 @@ def read_place(url: str) -> StorePlace:
     match parts.scheme:
         case "sqlite":
             return _sqlite(parts)
+        case "postgresql" | "postgres":
+            return _postgresql(url, parts)
+        case "dynamodb":
+            return _dynamodb(parts)
         case _:
             raise ValueError(_EXPECTED)
 
@@ -94,6 +114,38 @@ def _sqlite(parts: SplitResult) -> StorePlace:
     if parts.netloc or parts.query or not path.strip("/") or "\0" in path:
         raise ValueError("expected the absolute path of a file, such as sqlite:///srv/flows.db")
     return StorePlace(kind="sqlite", path=Path("/" + path.lstrip("/")))
+
+
+def _postgresql(url: str, parts: SplitResult) -> StorePlace:
+    try:
+        known = bool(parts.hostname) and (parts.port or 5432) > 0
+    except ValueError:  # of the port
+        known = False
+    if not known or len(parts.path) < 2:
+        raise ValueError(
+            "expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with what is no letter or "
+            "digit in the user and the password percent-encoded"
+        )
+    return StorePlace(kind="postgresql", url=url)
+
+
+def _dynamodb(parts: SplitResult) -> StorePlace:
+    user, _, table = parts.netloc.rpartition("@")
+    name, _, secret = user.partition(":")
+    query = dict(parse_qsl(parts.query))
+    fits = _TABLE.fullmatch(table) and bool(name) == bool(secret) and parts.path in ("", "/")
+    if not fits or not query.keys() <= {"region", "endpoint"}:
+        raise ValueError(
+            "expected dynamodb://TABLE?region=REGION&endpoint=URL, or "
+            "dynamodb://ACCESS_KEY_ID:SECRET_ACCESS_KEY@TABLE, with the secret percent-encoded"
+        )
+    return StorePlace(
+        kind="dynamodb",
+        table=table,
+        region=query.get("region"),
+        endpoint=query.get("endpoint"),
+        credentials=(unquote(name), unquote(secret)) if user else None,
+    )
 
 
 async def store_of(attempt: Attempt) -> KeyValueStore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import json
 from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
@@ -200,8 +201,9 @@ def _too_large(params: QueryParams) -> NodeFailed:
 
 async def _change(params: SpaceParams, key: str, attempt: Attempt, decide: Decide) -> JsonObject:
     space, store = space_of(attempt, params.shared), await store_of(attempt)
+    once = hashlib.sha256(attempt.key.encode()).hexdigest()
     with _told():
-        return await store.change(space, key, decide, once=attempt.key)
+        return await store.change(space, key, decide, once=once)
 
 
 async def _items(store: KeyValueStore, space: str, prefix: str, after: str) -> AsyncGenerator[Item]:

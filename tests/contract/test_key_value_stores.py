@@ -13,10 +13,16 @@ from activities.store.changes import deleting, incrementing, replacing
 from activities.store.contract import Item, KeyValueStore, Outcome, after_all_with
 from activities.store.memory import MemoryKeyValueStore
 from flowspec.values import Json
-from tests.stores import NOW, OpenStore, SetClock, open_sqlite
+from tests.postgres import PostgresServer, needs_postgres
+from tests.stores import NOW, OpenStore, SetClock, open_dynamodb, open_postgres, open_sqlite
 
 WEEK = 7 * 24 * 3600
-KINDS = ("memory", "sqlite")
+KINDS = (
+    "memory",
+    "sqlite",
+    pytest.param("postgresql", marks=needs_postgres),
+    "dynamodb",
+)
 
 
 @pytest.fixture
@@ -30,6 +36,11 @@ def opening(request: pytest.FixtureRequest, clock: SetClock, tmp_path: Path) -> 
     if request.param == "memory":
         only = MemoryKeyValueStore(clock=clock)
         return lambda: only
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        return open_postgres(server.make_database(), clock)
+    if request.param == "dynamodb":
+        return open_dynamodb(request.getfixturevalue("s3_server"), clock)
     return open_sqlite(tmp_path / "made" / "store.db", clock)
 
 
@@ -49,7 +60,7 @@ async def stores(opening: OpenStore) -> AsyncIterator[list[KeyValueStore]]:
 async def put(
     store: KeyValueStore, key: str, value: Json, *, space: str = "s", ttl: float | None = None
 ) -> None:
-    await store.change(space, key, replacing(key, value, ttl), once=f"put {key} {value!r}")
+    await store.change(space, key, replacing(key, value, ttl), once=f"put {key} {value!r}"[:300])
 
 
 async def value_of(store: KeyValueStore, key: str, space: str = "s") -> Json:

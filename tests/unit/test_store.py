@@ -465,7 +465,23 @@ async def test_the_file_is_for_its_owner(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "mysql://h/d", "sqlite:", "sqlite://h/p", "sqlite:///", "sqlite:///a?b=pa55w0rd"]
+    "url",
+    [
+        "",
+        "mysql://h/d",
+        "sqlite:",
+        "sqlite://h/p",
+        "sqlite:///",
+        "sqlite:///a?b=pa55w0rd",
+        "postgresql://ann:pa55w0rd@h",
+        "postgresql://ann:pa55w0rd@h:port/d",
+        "postgresql://ann:x/pa55w0rd@h/d",
+        "postgresql:///d",
+        "dynamodb://",
+        "dynamodb://a b",
+        "dynamodb://pa55w0rd@table",
+        "dynamodb://table?secret=pa55w0rd",
+    ],
 )
 def test_a_url_that_is_none_is_told_without_it(url: str) -> None:
     with pytest.raises(ValueError, match="expected") as caught:
@@ -476,6 +492,21 @@ def test_a_url_that_is_none_is_told_without_it(url: str) -> None:
 def test_the_path_of_a_file_may_have_any_letters() -> None:
     assert read_place("sqlite:///a%20b/c.db").path == Path("/a b/c.db")
     assert read_place("sqlite:////a/c.db").path == Path("/a/c.db")
+
+
+def test_what_a_place_shows_is_no_secret() -> None:
+    found = read_place("dynamodb://AK:pa55%2Fw0rd@My.Table?region=eu-west-1&endpoint=http://h:1")
+    assert found == StorePlace(
+        kind="dynamodb",
+        table="My.Table",
+        region="eu-west-1",
+        endpoint="http://h:1",
+        credentials=("AK", "pa55/w0rd"),
+    )
+    assert "pa55" not in repr(found)
+    found = read_place("postgresql://ann:pa55w0rd@h:5433/d?sslmode=require")
+    assert found.url.endswith("sslmode=require")
+    assert "pa55" not in repr(found)
 
 
 def test_json_keeps_what_is_written() -> None:
