@@ -134,6 +134,13 @@ class CheckedStore(BlobStore):
             await self._clear(key)
             raise
 
+    def _missing(self, key: str) -> BlobMissing:
+        return BlobMissing(
+            f"{self._place} has no blob {key}; do all processes have the same store "
+            "(BLOB_STORAGE_…)? Else something other than `flowrunner blobs sweep` has deleted it, "
+            "and it is lost"
+        )
+
     async def _clear(self, key: str) -> None:
         with suppress(ClaimCheckError):
             await self.delete(key)

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from claimcheck.errors import BlobMissing, StoreFull, StoreRefused, StoreUnavailable
+from claimcheck.errors import StoreFull, StoreRefused, StoreUnavailable
 from claimcheck.stores.checked import DEADLINE, REFRESH_AFTER, ThreadedStore
 from claimcheck.stores.contract import StoredBlob
 from claimcheck.stores.folders import Folders, enter, file_name, key_part, sync_folder
@@ -92,7 +92,7 @@ class FilesystemStore(ThreadedStore):
         with suppress(FileNotFoundError), self._folders.open(*folders) as folder:
             opened = _opened(folder, name)
         if opened is None:
-            raise BlobMissing(f"{self._place} has no blob {key}")
+            raise self._missing(key)
         return opened
 
     def _stat(self, key: str) -> StoredBlob | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from claimcheck.errors import BlobMissing
 from claimcheck.stores.checked import REFRESH_AFTER, CheckedStore
 from claimcheck.stores.contract import StoredBlob
 from claimcheck.stores.source import Source
@@ -43,7 +42,7 @@ class MemoryStore(CheckedStore):
     def _open(self, key: str) -> _OpenBytes:
         self.gets += 1
         if key not in self.blobs:
-            raise BlobMissing(f"{self._place} has no blob {key}")
+            raise self._missing(key)
         return _OpenBytes(self, self.blobs[key])
 
     def _stat(self, key: str) -> StoredBlob | None:

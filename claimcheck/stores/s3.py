@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from claimcheck.errors import BlobMissing, StoreUnavailable
+from claimcheck.errors import StoreUnavailable
 from claimcheck.stores.checked import DEADLINE, REFRESH_AFTER, ThreadedStore
 from claimcheck.stores.contract import CHUNK, StoredBlob
 from claimcheck.stores.source import Source
@@ -140,7 +140,7 @@ class S3Store(ThreadedStore):
     def _open(self, key: str) -> Download:
         from claimcheck.stores.s3_download import Download
 
-        missing = BlobMissing(f"{self._place} has no blob {key}")
+        missing = self._missing(key)
         return Download(self._client(), self._object(key), missing=missing)
 
     def _stat(self, key: str) -> StoredBlob | None:
