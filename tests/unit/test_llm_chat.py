@@ -14,6 +14,7 @@ from activities.addresses import AddressPolicy
 from activities.attempt import Attempt, Resources
 from activities.errors import NodeFailed
 from activities.llm.chat import LLM_CHAT, ChatParams, chat
+from activities.llm.dialect import url_at
 from tests.attempts import lasting, perform
 from tests.llm import Answer, Asked, Says, asked, lasting_after
 from tests.shaping import act, refused
@@ -260,6 +261,29 @@ async def test_why_an_answer_ended(model: Asked, via: str, said: Says, stop: str
     done = await model.chat(said, via=via)
     assert done["stop"] == stop
     assert done["text"]
+
+
+async def test_servers_that_call_a_tool_and_say_they_have_ended_are_understood(
+    model: Asked,
+) -> None:
+    done = await model.chat(Says(calls=[CALL], stop="stop"), tools=[TOOL])
+    assert done["stop"] == "tool_calls"
+
+
+@pytest.mark.parametrize(
+    ("base", "path", "url"),
+    [
+        ("http://a/v1", "chat/completions", "http://a/v1/chat/completions"),
+        ("http://a/v1/", "chat/completions", "http://a/v1/chat/completions"),
+        ("http://a/x?api-version=1", "embeddings", "http://a/x/embeddings?api-version=1"),
+        ("http://a", "v1/messages", "http://a/v1/messages"),
+        ("http://a/v1/", "v1/messages", "http://a/v1/messages"),
+    ],
+)
+def test_the_base_url_is_taken_as_the_providers_libraries_take_it(
+    base: str, path: str, url: str
+) -> None:
+    assert url_at(base, path) == url
 
 
 # -- what goes wrong ----------------------------------------------------------------------------
