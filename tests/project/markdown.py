@@ -32,7 +32,7 @@ class Block:
 def pages() -> list[Path]:
     """Every page of the documentation, the README first."""
     top = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
-    inside = [ROOT / folder / "README.md" for folder in ("examples", "claimcheck")]
+    inside = [ROOT / "claimcheck" / "README.md", *sorted((ROOT / "examples").rglob("README.md"))]
     return [*top, *inside, *sorted((ROOT / "docs").rglob("*.md"))]
 
 

@@ -10,10 +10,13 @@ import yaml
 
 from activities.catalogue import catalogue
 from flowspec.check import check
+from tests.applications import APPLICATIONS, EXAMPLES
+from tests.project.markdown import links
+from tests.server.support import ROOT
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 FLOWS = sorted(EXAMPLES.glob("*.yaml"), key=lambda path: path.stem)
 NAMES = sorted(path.stem for path in FLOWS)
+OF_APPLICATIONS = [path for folder in APPLICATIONS for path in sorted(folder.glob("*.yaml"))]
 
 
 def test_there_are_enough_to_learn_from() -> None:
@@ -48,3 +51,24 @@ def test_services_answer_only_with_what_the_service_knows() -> None:
         for route in yaml.safe_load(script.read_text(encoding="utf-8")):
             assert set(route) == {"method", "path", "answers"}
             assert all(set(answer) <= known for answer in route["answers"])
+
+
+@pytest.mark.parametrize(
+    "path", OF_APPLICATIONS, ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
+def test_a_flow_of_an_application_is_valid_and_says_what_it_is_for(path: Path) -> None:
+    names = [flow.stem for flow in path.parent.glob("*.yaml")]
+    text = path.read_text(encoding="utf-8")
+    checked = check(text, catalogue(), flow_names=names)
+    assert [str(problem) for problem in checked.problems] == []
+    assert checked.plan is not None
+    assert checked.plan.flow == path.stem, "a flow is found by the name of its file"
+    assert text.startswith("# ")
+
+
+@pytest.mark.parametrize("folder", APPLICATIONS, ids=lambda folder: folder.name)
+def test_an_application_is_listed_lists_its_flows_and_is_tested(folder: Path) -> None:
+    assert f"{folder.name}/README.md" in links(EXAMPLES / "README.md")
+    flows = [path.name for path in folder.glob("*.yaml")]
+    assert [name for name in flows if name not in links(folder / "README.md")] == []
+    assert (ROOT / "tests" / "server" / f"test_{folder.name.replace('-', '_')}.py").exists()
