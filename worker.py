@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, NoReturn
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from activities.addresses import AddressPolicy
     from activities.attempt import Options, Resources
+    from activities.plugins import Plugins
     from activities.secrets import Secrets
     from activities.store.options import StoreOptions
     from claimcheck.cloakroom import Cloakroom
@@ -182,17 +183,21 @@ async def build_worker(
     from temporalio.worker import Worker
 
     from activities.cache import ResultCache
-    from activities.catalogue import implementations
+    from activities.catalogue import implementations, plugins
     from activities.claims import Claims
     from activities.evaluate import Evaluator
     from activities.flows import FlowDirectory
     from activities.keeping import Keeper
+    from activities.missing import MissingTypes
     from activities.resolve import FlowResolver
     from activities.runtime import Services, as_activity
     from claimcheck.interceptor import ClaimInterceptor
     from workflows.cache import CacheEntry
     from workflows.flow import FlowWorkflow
 
+    found = plugins()
+    _tell_of_plugins(found)
+    handled = (*implementations(), *(each.implementation for each in found.found))
     claims = Claims(cloakroom)
     addresses = address_policy(settings)
     services = Services(
@@ -215,7 +220,8 @@ async def build_worker(
         task_queue=settings.task_queue,
         workflows=[FlowWorkflow, CacheEntry],
         activities=[
-            *(as_activity(implementation, services) for implementation in implementations()),
+            *(as_activity(implementation, services) for implementation in handled),
+            MissingTypes(found.troubles).perform,
             resolver.resolve,
             Evaluator(claims).evaluate,
             Keeper(claims).keep,
@@ -231,6 +237,16 @@ async def build_worker(
         max_heartbeat_throttle_interval=_HEARTBEAT_THROTTLE,
         default_heartbeat_throttle_interval=_HEARTBEAT_THROTTLE,
     )
+
+
+def _tell_of_plugins(plugins: Plugins) -> None:
+    import structlog
+
+    logger = structlog.stdlib.get_logger("flowrunner.worker")
+    for each in plugins.found:
+        logger.info("node type of a plug-in", node_type=each.name, package=each.package)
+    for trouble in plugins.troubles:
+        logger.error("plug-in cannot be used as it is", **asdict(trouble))
 
 
 async def _has_search_attributes(client: Client) -> bool:

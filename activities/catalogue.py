@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from activities import log
 from activities.agent import agent
 from activities.archives import archive
@@ -11,17 +13,18 @@ from activities.files import files
 from activities.http import request, webhook
 from activities.llm import chat, embed
 from activities.mail import receive, send
+from activities.plugins import Plugins, load_plugins
 from activities.script import script
 from activities.shaping import template, transform, validate
 from activities.store import store
 from flowspec.builtin import BUILTIN
 from flowspec.catalogue import Catalogue
 
-__all__ = ["catalogue", "implementations"]
+__all__ = ["built_in", "catalogue", "implementations", "plugins"]
 
 
 def implementations() -> tuple[AnyImplementation, ...]:
-    """What a worker performs as activities."""
+    """What a worker performs as activities, but for plug-ins."""
     return (
         *request.NODE_TYPES,
         *webhook.NODE_TYPES,
@@ -44,6 +47,17 @@ def implementations() -> tuple[AnyImplementation, ...]:
     )
 
 
-def catalogue() -> Catalogue:
-    """What a flow may use: the interpreter's own node types, then the activities'."""
+def built_in() -> Catalogue:
+    """The interpreter's own node types, then the activities'."""
     return Catalogue((*BUILTIN, agent.AGENT, *(found.node_type for found in implementations())))
+
+
+@cache
+def plugins() -> Plugins:
+    """What other packages declare; looked for once, for it stays while a process lasts."""
+    return load_plugins(built_in())
+
+
+def catalogue() -> Catalogue:
+    """What a flow may use: the node types that are built in, and those of plug-ins."""
+    return plugins().catalogue(built_in())

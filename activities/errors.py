@@ -25,6 +25,7 @@ __all__ = [
     "INTERNAL_ERROR",
     "INVALID_PARAMS",
     "INVALID_RESULT",
+    "NODE_TYPE_MISSING",
     "NOT_STARTED",
     "SECRET_MISSING",
     "SECRET_REFUSED",
@@ -48,6 +49,12 @@ EXTRA_MISSING = ErrorType(
     name="ExtraMissing",
     permanent=True,
     meaning="The worker was installed without what this node type needs; the message says what",
+)
+NODE_TYPE_MISSING = ErrorType(
+    name="NodeTypeMissing",
+    permanent=False,
+    meaning="The worker that took it up has no such node type: a plug-in is not installed there, "
+    "or does not work",
 )
 SECRET_MISSING = ErrorType(
     name="SecretMissing", permanent=True, meaning="A secret the node needs is not set on the worker"

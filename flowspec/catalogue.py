@@ -8,7 +8,7 @@ from typing import Literal
 
 from flowspec.values import JsonObject
 
-__all__ = ["Catalogue", "ErrorType", "NodeType", "RetryDefaults", "Tier"]
+__all__ = ["Catalogue", "ErrorType", "NodeType", "PluginTrouble", "RetryDefaults", "Tier"]
 
 Tier = Literal["inline", "local", "remote"]
 
@@ -40,7 +40,8 @@ class NodeType:
     `tier` says where it runs: `inline` in the interpreter itself, `local` and `remote` as a
     Temporal activity whose type is `name`. `actions_param` names a parameter whose list of
     strings replaces `actions`. `secret_params` are the parameters in which `${secrets.X}` may
-    stand, `*` for all.
+    stand, `*` for all. In `literal_params` no expression may stand, so that nothing but the flow
+    says what is in them: `rows.*.sql` is that of every item of `rows`.
     """
 
     name: str
@@ -57,6 +58,7 @@ class NodeType:
     exclusive: tuple[tuple[str, ...], ...] = ()
     require_one: tuple[tuple[str, ...], ...] = ()
     secret_params: tuple[str, ...] = ()
+    literal_params: tuple[str, ...] = ()
     retry: RetryDefaults = RetryDefaults()
     attempt_timeout: float | None = None
     heartbeat: float | None = None
@@ -66,10 +68,40 @@ class NodeType:
         return self.tier != "inline"
 
 
-class Catalogue(Mapping[str, NodeType]):
-    """Node types by name, in the order they were given; a name given twice is refused."""
+@dataclass(frozen=True, kw_only=True)
+class PluginTrouble:
+    """What is wrong with a package that declares node types, in words for people.
 
-    def __init__(self, node_types: Iterable[NodeType]) -> None:
+    `node_type` is None if what it names cannot be had at all, so that any type may be missing.
+    """
+
+    package: str
+    entry_point: str
+    node_type: str | None = None
+    problem: str
+    advice: str
+
+    def __str__(self) -> str:
+        what = f"the node type {self.node_type!r}" if self.node_type else "the plug-in"
+        return f"{what} of {self.package} ({self.entry_point}): {self.problem}; {self.advice}"
+
+
+class Catalogue(Mapping[str, NodeType]):
+    """Node types by name, in the order they were given; a name given twice is refused.
+
+    `packages` says of those that plug-ins declare which package they come from; `troubles` is
+    what plug-ins there are have wrong.
+    """
+
+    def __init__(
+        self,
+        node_types: Iterable[NodeType],
+        *,
+        packages: Mapping[str, str] | None = None,
+        troubles: Iterable[PluginTrouble] = (),
+    ) -> None:
+        self.packages = dict(packages or {})
+        self.troubles = tuple(troubles)
         self._types: dict[str, NodeType] = {}
         for node_type in node_types:
             if node_type.name in self._types:

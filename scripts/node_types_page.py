@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import cast
 
-from activities.catalogue import catalogue
+from activities.catalogue import built_in
 from flowspec.catalogue import NodeType
 from flowspec.durations import format_duration
 from flowspec.values import Json, JsonObject
@@ -36,7 +36,7 @@ _TIERS = {
 
 def node_types_page() -> str:
     """The whole page."""
-    types = catalogue().values()
+    types = built_in().values()
     rows = [
         f"| [`{one.name}`](#{_anchor(one.name)}) | {one.summary} | {one.tier} |" for one in types
     ]

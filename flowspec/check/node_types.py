@@ -17,7 +17,9 @@ from flowspec.wording import did_you_mean, listed, nearest
 
 __all__ = ["check_node_types", "check_params", "has_template"]
 
-_GENERAL_ERRORS = ("Timeout", "ExpressionError", "InvalidParams", "TooLarge", "Cancelled")
+_GENERAL_ERRORS = (
+    *("Timeout", "ExpressionError", "InvalidParams", "TooLarge", "Cancelled", "NodeTypeMissing"),
+)
 """Ways to fail that every node has."""
 
 _COMPOSITES = ("block", "flow")
@@ -67,9 +69,17 @@ def has_template(value: Json) -> bool:
 def _unknown_type(node: Node, catalogue: Catalogue, notes: Notes) -> None:
     meant = nearest(node.type, catalogue)
     advice = did_you_mean(meant) or "; `flowrunner nodes` lists those there are"
-    message = f"there is no node type {node.type!r}{advice}"
+    message = f"there is no node type {node.type!r}{advice}{_in_a_plugin(node.type, catalogue)}"
     path = (*node.path, "type")
     notes.add("FR501", path, message, found=node.type, suggestion=meant)
+
+
+def _in_a_plugin(name: str, catalogue: Catalogue) -> str:
+    """Why it may be missing: a plug-in is there, but does not work."""
+    own = [trouble for trouble in catalogue.troubles if trouble.node_type == name]
+    whole = [trouble for trouble in catalogue.troubles if trouble.node_type is None]
+    maybe = "" if own else "it may be one of a plug-in that cannot be used: "
+    return "".join(f"; {maybe}{trouble}" for trouble in own[:1] or whole[:3])
 
 
 # -- parameters ------------------------------------------------------------------------------------
@@ -80,6 +90,7 @@ def check_params(node: Node, node_type: NodeType, base: Path, notes: Notes) -> N
     found = violations(node_type.params_schema, node.params, holes=list(_holes(node.params)))
     for violation in found:
         _unfit(node, base, violation, notes)
+    _literal(node, node_type, base, notes)
     misspelt = [violation.suggestion for violation in found if violation.kind == "unknown"]
     for group in node_type.exclusive:
         given = [name for name in group if name in node.params]
@@ -92,6 +103,19 @@ def check_params(node: Node, node_type: NodeType, base: Path, notes: Notes) -> N
         elif not given and not any(name in misspelt for name in group):
             message = f"{node.type} needs one of the parameters {listed(group)}"
             notes.add("FR504", base, message, key=True, expected=listed(group))
+
+
+def _literal(node: Node, node_type: NodeType, base: Path, notes: Notes) -> None:
+    """No expression in, nor around, what has to stand as it is written."""
+    for literal in node_type.literal_params:
+        for path in _holes(node.params):
+            steps = list(zip(literal.split("."), map(str, path), strict=False))
+            if all(step in ("*", found) for step, found in steps):
+                message = (
+                    f"{node_type.name} takes {literal!r} as it is written, without `${{…}}`, so "
+                    "that no value can change what it does; give values by other parameters"
+                )
+                notes.add("FR513", (*base, *path), message, found="${…}")
 
 
 def _not_both(

@@ -14,7 +14,7 @@ from flowspec.values import Json, JsonObject
 from service.cli.screen import columns
 from service.errors import InputWrong
 
-__all__ = ["as_json", "describe", "listing", "named"]
+__all__ = ["as_json", "describe", "listing", "named", "problems"]
 
 
 def named(catalogue: Catalogue, name: str) -> NodeType:
@@ -23,26 +23,41 @@ def named(catalogue: Catalogue, name: str) -> NodeType:
         return catalogue[name]
     near = get_close_matches(name, list(catalogue), n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(catalogue)}"
-    raise InputWrong(f"there is no node type {name!r}; {hint}")
+    broken = "".join(f"\n{told}" for told in problems(catalogue))
+    raise InputWrong(f"there is no node type {name!r}; {hint}{broken}")
 
 
 def listing(catalogue: Catalogue) -> str:
-    return columns([(one.name, one.tier, one.summary) for one in catalogue.values()])
+    """One line each; of those that plug-ins declare, with the package."""
+    return columns([(one.name, one.tier, _told(one, catalogue)) for one in catalogue.values()])
 
 
-def as_json(node_type: NodeType) -> JsonObject:
+def _told(node_type: NodeType, catalogue: Catalogue) -> str:
+    package = catalogue.packages.get(node_type.name)
+    return f"{node_type.summary} [{package}]" if package else node_type.summary
+
+
+def problems(catalogue: Catalogue) -> list[str]:
+    """What is wrong with plug-ins."""
+    return [f"a plug-in has a problem: {trouble}" for trouble in catalogue.troubles]
+
+
+def as_json(node_type: NodeType, catalogue: Catalogue) -> JsonObject:
+    """The declaration; `package` is null for what is built in."""
     data: JsonObject = json.loads(json.dumps(asdict(node_type)))
-    return data
+    return {**data, "package": catalogue.packages.get(node_type.name)}
 
 
-def describe(node_type: NodeType) -> str:
+def describe(node_type: NodeType, catalogue: Catalogue) -> str:
     """Everything that the declaration says."""
-    return "\n".join(_lines(node_type)).rstrip()
+    return "\n".join(_lines(node_type, catalogue.packages.get(node_type.name))).rstrip()
 
 
-def _lines(node_type: NodeType) -> Iterator[str]:
+def _lines(node_type: NodeType, package: str | None) -> Iterator[str]:
     yield f"{node_type.name}: {node_type.summary}"
     yield f"Runs {_TIERS[node_type.tier]}."
+    if package:
+        yield f"From the package {package}."
     if node_type.description:
         yield from ("", node_type.description)
     if rows := [_param(*one) for one in _params(node_type)]:

@@ -118,19 +118,25 @@ def nodes(
     name: Annotated[str | None, typer.Argument(help="One node type, in full.")] = None,
     json: JsonFlag = False,
 ) -> None:
-    """List the node types, or describe one of them."""
-    from service.cli.node_types import as_json, describe, listing, named
-    from service.cli.screen import print_json, print_text
+    """List the node types, or describe one of them.
+
+    Those of plug-ins are shown with their package; what is wrong with one is told on standard
+    error.
+    """
+    from service.cli.node_types import as_json, describe, listing, named, problems
+    from service.cli.screen import note, print_json, print_text
 
     catalogue = composition_of(context).catalogue()
     if name is None:
         if json:
-            print_json([as_json(one) for one in catalogue.values()])
+            print_json([as_json(one, catalogue) for one in catalogue.values()])
         else:
             print_text(listing(catalogue))
+        for problem in problems(catalogue):
+            note(problem)
         return
     found = named(catalogue, name)
     if json:
-        print_json(as_json(found))
+        print_json(as_json(found, catalogue))
     else:
-        print_text(describe(found))
+        print_text(describe(found, catalogue))
