@@ -54,6 +54,9 @@ class OpenBlob(Protocol):
 class CheckedStore(BlobStore):
     """Checks what comes in and what goes out; the methods with an underscore only keep it."""
 
+    doubt = ""
+    """What to ask whoever runs the store if it does not keep what it is given."""
+
     def __init__(self, place: str, *, refresh_after: timedelta = REFRESH_AFTER) -> None:
         self._place = place
         self._refresh_after = refresh_after
@@ -127,9 +130,9 @@ class CheckedStore(BlobStore):
                 raise StoreUnavailable(f"{self._place} still has what was deleted from it")
         except (BlobMissing, BlobDamaged, BlobTooLarge) as error:
             await self._clear(key)
-            raise StoreUnavailable(f"{self._place} does not give back what was put: {error}") from (
-                error
-            )
+            raise StoreUnavailable(
+                f"{self._place} does not give back what was put; {self.doubt}({error})"
+            ) from error
         except BaseException:
             await self._clear(key)
             raise

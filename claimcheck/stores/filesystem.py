@@ -40,8 +40,8 @@ _REFUSED: Final = {
     errno.ENOTDIR: "something in it is not a folder, but a file or a symbolic link: remove that",
     errno.EISDIR: "something in it is not a file, but a folder: remove that",
     errno.ELOOP: "a folder in it is a symbolic link: remove that",
-    errno.ENOENT: "it cannot be made",
-    errno.ENAMETOOLONG: "its path is too long",
+    errno.ENOENT: "no folder can be made there: look whether its disk is mounted",
+    errno.ENAMETOOLONG: "its path is too long: choose a shorter one",
 }
 
 

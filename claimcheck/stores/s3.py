@@ -39,6 +39,7 @@ class S3Store(ThreadedStore):
     """
 
     name = "s3"
+    doubt = "is it an S3 API that BLOB_STORAGE_ENDPOINT leads to? "
 
     def __init__(
         self,
@@ -169,6 +170,8 @@ class S3Store(ThreadedStore):
         wanted = prefix if prefix.startswith("v1/") else "v1/"
         if not wanted.startswith(prefix):
             return
+        from claimcheck.stores.s3_errors import not_a_listing
+
         pages = self._client().get_paginator("list_objects_v2")
         for page in pages.paginate(
             Bucket=self._bucket,
@@ -176,6 +179,8 @@ class S3Store(ThreadedStore):
             StartAfter=self._prefix + max(after, "v1/"),
             PaginationConfig={"PageSize": _PAGE},
         ):
+            if wrong := not_a_listing(page, self._place):
+                raise wrong
             yield [
                 _stored(
                     found["Key"].removeprefix(self._prefix), found["Size"], found["LastModified"]

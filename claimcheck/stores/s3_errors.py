@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from botocore import exceptions as boto
@@ -11,7 +12,7 @@ from urllib3.exceptions import HTTPError
 
 from claimcheck.errors import StoreFull, StoreRefused, StoreUnavailable
 
-__all__ = ["ClientError", "explained", "status_of"]
+__all__ = ["ClientError", "explained", "not_a_listing", "status_of"]
 
 _NEEDED: Final = (
     "it must allow s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload and, for "
@@ -31,7 +32,10 @@ _BUCKET: Final = "does not exist: make it, or set BLOB_STORAGE_BUCKET to one tha
 _BUCKET_NAME: Final = "cannot be: BLOB_STORAGE_BUCKET is not the name of a bucket"
 _REGION: Final = "is not in that region: set BLOB_STORAGE_REGION (for R2: auto)"
 _ELSEWHERE: Final = "is elsewhere: set BLOB_STORAGE_REGION, or BLOB_STORAGE_ENDPOINT"
-_NOT_S3: Final = "does not answer as S3 does: check BLOB_STORAGE_ENDPOINT"
+_NOT_S3: Final = (
+    "does not answer as S3 does: set BLOB_STORAGE_ENDPOINT to the address of the store's API, not "
+    "to that of its web pages or of something else"
+)
 _NO_CREDENTIALS: Final = (
     "needs credentials: set BLOB_STORAGE_ACCESS_KEY_ID and BLOB_STORAGE_SECRET_ACCESS_KEY, or "
     "give them as the tools of AWS take them"
@@ -60,13 +64,23 @@ _REFUSED: Final = {
     "NotImplemented": _NOT_S3,
 }
 _FULL: Final = ("InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "InsufficientCapacity")
-_BY_STATUS: Final = {301: _ELSEWHERE, 307: _ELSEWHERE, 401: _DENIED, 403: _DENIED, 404: _NOT_S3}
+_BY_STATUS: Final = {
+    **dict.fromkeys((301, 307), _ELSEWHERE),
+    **dict.fromkeys((401, 403), _DENIED),
+    **dict.fromkeys((302, 303, 308, 404, 405, 411, 415, 501), _NOT_S3),
+}
 _SHOWN: Final = 200
 
 
 def status_of(error: ClientError) -> int:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return int(status)
+
+
+def not_a_listing(page: Mapping[str, object], place: str) -> StoreRefused | None:
+    """A web page is read as a listing with nothing in it."""
+    known = {"Name", "KeyCount", "IsTruncated"} & page.keys()
+    return None if known else StoreRefused(f"{place} {_NOT_S3}")
 
 
 def explained(error: Exception, place: str) -> StoreUnavailable | None:
@@ -82,8 +96,8 @@ def explained(error: Exception, place: str) -> StoreUnavailable | None:
         return StoreRefused(f"{place} {_NO_CREDENTIALS} ({_said(error)})")
     if isinstance(error, boto.EndpointConnectionError | boto.ConnectTimeoutError):
         return StoreUnavailable(
-            f"{place} cannot be reached: check BLOB_STORAGE_ENDPOINT and the network "
-            f"({_said(error)})"
+            f"{place} cannot be reached: check BLOB_STORAGE_ENDPOINT and the network"
+            f"{_reason(error)}"
         )
     if isinstance(error, boto.ProxyConnectionError):
         return StoreUnavailable(f"{place} cannot be reached through the proxy: check HTTPS_PROXY")
@@ -116,10 +130,21 @@ def _answered(error: ClientError, place: str) -> StoreUnavailable:
     if status == 507 or code in _FULL:
         return StoreFull(f"{place} has no room left: make room there, or raise its quota")
     if (meaning := _REFUSED.get(code) or _BY_STATUS.get(status)) is not None:
-        return StoreRefused(f"{place} {meaning} ({code})")
+        return StoreRefused(f"{place} {meaning} ({code or status})")
     if status in (429, 503):
-        return StoreUnavailable(f"{place} asks for fewer requests ({code})")
-    return StoreUnavailable(f"{place} answered with an error ({status}: {_said(error)})")
+        return StoreUnavailable(f"{place} asks for fewer requests ({code or status})")
+    told = code if code != str(status) else ""  # which botocore makes up where there is none
+    parts = (str(status), told, error.response.get("Error", {}).get("Message", "")[:_SHOWN])
+    return StoreUnavailable(f"{place} answered with an error ({': '.join(filter(None, parts))})")
+
+
+def _reason(error: BaseException | None) -> str:
+    """What the operating system said, which stands below what others have made of it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            return f" ({error.strerror})"
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def _said(error: Exception) -> str:

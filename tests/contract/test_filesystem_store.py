@@ -361,6 +361,15 @@ async def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None
             await store.put(b"value", under=FOLDER)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no /proc")
+async def test_a_folder_where_none_can_be_made() -> None:
+    async with FilesystemStore(Path("/proc/blobs")) as store:
+        with pytest.raises(
+            StoreRefused, match="no folder can be made there: look whether its disk"
+        ):
+            await store.health()
+
+
 async def test_deep_and_foreign_trees_are_not_gone_into(folder: Folder) -> None:
     async with folder.open() as store:
         key = await store.put(b"value", under=FOLDER)

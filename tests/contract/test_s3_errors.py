@@ -106,8 +106,20 @@ async def test_nobody_there(bucket: Bucket, operation: Operation) -> None:
     endpoint = f"http://127.0.0.1:{free_port()}"
     said = await complaint(bucket.open(endpoint=endpoint), operation, StoreUnavailable)
 
-    assert said.startswith(f"the bucket '{bucket.name}' at {endpoint} cannot be reached")
-    assert "BLOB_STORAGE_ENDPOINT" in said
+    assert said == (
+        f"the bucket '{bucket.name}' at {endpoint} cannot be reached: check BLOB_STORAGE_ENDPOINT "
+        "and the network (Connection refused)"
+    )
+
+
+@pytest.mark.parametrize("status", [200, 302, 405, 501])
+@pytest.mark.parametrize("name", ["health", "list"])
+async def test_a_web_server_that_is_no_store(bucket: Bucket, status: int, name: str) -> None:
+    with web_page(status) as endpoint:
+        async with bucket.open(endpoint=endpoint) as store:
+            with pytest.raises(StoreUnavailable, match="BLOB_STORAGE_ENDPOINT") as caught:
+                await OPERATIONS[name](store)
+    assert "An error occurred" not in str(caught.value)
 
 
 async def test_a_host_without_an_address(bucket: Bucket) -> None:
@@ -168,7 +180,7 @@ async def test_a_server_that_speaks_something_else(bucket: Bucket, operation: Op
     with web_page() as endpoint:
         said = await complaint(bucket.open(endpoint=endpoint), operation, StoreRefused)
 
-    assert "does not answer as S3 does: check BLOB_STORAGE_ENDPOINT" in said
+    assert "does not answer as S3 does: set BLOB_STORAGE_ENDPOINT to" in said
 
 
 ANSWERS = {
@@ -203,7 +215,7 @@ async def test_an_error_nobody_knows_is_told_as_it_came(bucket: Bucket) -> None:
         store = bucket.open(endpoint=proxy.endpoint)
         said = await complaint(store, OPERATIONS["put"], StoreUnavailable)
 
-    assert "answered with an error (418: " in said
+    assert "answered with an error (418: Teapot: short and stout)" in said
     assert "short and stout" in said
 
 
@@ -237,7 +249,7 @@ def tls_server(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def web_page() -> Iterator[str]:
+def web_page(status: int = 404) -> Iterator[str]:
     """A server that has a page for whatever it is asked."""
 
     class Page(BaseHTTPRequestHandler):
@@ -245,8 +257,12 @@ def web_page() -> Iterator[str]:
 
         def do_GET(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            page = b"<!doctype html><p>Welcome<br>"
-            self.send_response(404)
+            page = (
+                b"<html><p>Welcome</p></html>"
+                if status == 200
+                else b"<!doctype html><p>Welcome<br>"
+            )
+            self.send_response(status)
             self.send_header("Content-Type", "text/html")
             self.send_header("Content-Length", str(len(page)))
             self.end_headers()
