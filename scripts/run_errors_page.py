@@ -24,7 +24,7 @@ A run that fails says which error it was, of which node, after how many attempts
 _COMMON = """\
 ## Of any node that a worker performs
 
-A *passing* error is tried again as `retry` says, a *permanent* one is not. Each node type has \
+A *retried* error is tried again as `retry` says, a *permanent* one is not. Each node type has \
 errors of its own besides: [Node types](node-types.md)."""
 
 _RUN_HEAD = """\
@@ -109,7 +109,7 @@ def run_errors_page() -> str:
 
 
 def _spelled(*, permanent: bool) -> str:
-    return "permanent" if permanent else "passing"
+    return "permanent" if permanent else "retried"
 
 
 def _table(head: str, rows: Iterable[tuple[str, str]]) -> Iterator[str]:
