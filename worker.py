@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from activities.addresses import AddressPolicy
     from activities.attempt import Options, Resources
+    from activities.mcp.options import McpOptions
     from activities.plugins import Plugins
     from activities.secrets import Secrets
     from activities.store.options import StoreOptions
@@ -156,7 +157,11 @@ def node_options(settings: NodeSettings) -> Options:
     from activities.attempt import Options
     from activities.script.script import ScriptOptions
 
-    return Options(_store_options(settings), ScriptOptions(most_memory=settings.script_memory))
+    return Options(
+        _store_options(settings),
+        ScriptOptions(most_memory=settings.script_memory),
+        _mcp_options(settings),
+    )
 
 
 def _store_options(settings: NodeSettings) -> StoreOptions:
@@ -169,6 +174,18 @@ def _store_options(settings: NodeSettings) -> StoreOptions:
     except ValueError as error:  # which does not show the URL
         raise SettingsInvalid((f"FLOWRUNNER_STORE: {error}",)) from error
     return StoreOptions(place=place, shared=settings.store_shared)
+
+
+def _mcp_options(settings: NodeSettings) -> McpOptions:
+    from activities.mcp.options import McpOptions, read_servers
+    from service.settings import SettingsInvalid
+
+    if settings.mcp_servers is None:
+        return McpOptions()
+    try:
+        return McpOptions(servers=read_servers(settings.mcp_servers))
+    except ValueError as error:  # which shows no value
+        raise SettingsInvalid((f"FLOWRUNNER_MCP_SERVERS: {error}",)) from error
 
 
 async def build_worker(

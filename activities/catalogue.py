@@ -13,6 +13,7 @@ from activities.files import files
 from activities.http import request, webhook
 from activities.llm import chat, embed
 from activities.mail import receive, send
+from activities.mcp import call, tools
 from activities.plugins import Plugins, load_plugins
 from activities.script import script
 from activities.shaping import template, transform, validate
@@ -42,6 +43,8 @@ def implementations() -> tuple[AnyImplementation, ...]:
         *chat.NODE_TYPES,
         *embed.NODE_TYPES,
         *agent.NODE_TYPES,
+        *call.NODE_TYPES,
+        *tools.NODE_TYPES,
         *script.NODE_TYPES,
         *store.NODE_TYPES,
     )

@@ -19,6 +19,8 @@ __all__ = ["LogFormat", "configure_logging"]
 LogFormat = Literal["console", "json"]
 
 _QUIET = ("asyncio", "httpcore2", "httpx2", "temporalio")
+_SILENT = ("mcp",)
+"""They tell of trouble that the node tells of itself, with a traceback."""
 _RUN_ID = re.compile(r"run ID (\S+)")
 _CORE_FAILS = "Failing workflow task"
 
@@ -58,6 +60,8 @@ def configure_logging(format: LogFormat, level: str, *, stream: TextIO | None = 
     quiet = max(logging.WARNING, root.level)
     for name in _QUIET:
         logging.getLogger(name).setLevel(quiet)
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _processors() -> list[Processor]:

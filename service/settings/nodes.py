@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
@@ -70,6 +71,15 @@ class NodeSettings(EnvironmentSettings):
         default=256 * 1024 * 1024,
         ge=1024 * 1024,
         shown="`256MB`",
+    )
+
+    mcp_servers: Path | None = setting(
+        "FLOWRUNNER_MCP_SERVERS",
+        "The MCP servers that the worker starts for flows, by name: a file in YAML or JSON with "
+        "`NAME: {command: [PROGRAM, ARGUMENT…], env: {…}, secrets: {…}, folder: PATH}`. Read once, "
+        "when the worker starts. None when empty.",
+        "a path",
+        default=None,
     )
 
     @property

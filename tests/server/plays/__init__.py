@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tests.server.plays import models, network
+from tests.server.plays import models, network, servers
 from tests.server.plays.play import Setup
 
 __all__ = ["PLAYS"]
 
-PLAYS: Final[Mapping[str, Setup]] = {**network.PLAYS, **models.PLAYS}
+PLAYS: Final[Mapping[str, Setup]] = {**network.PLAYS, **models.PLAYS, **servers.PLAYS}
