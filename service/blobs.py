@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
@@ -20,15 +21,19 @@ from claimcheck.errors import (
 )
 from claimcheck.inventory import given_back
 from claimcheck.keyring import KeyRing
-from claimcheck.keys import BlobKey
+from claimcheck.keys import BlobKey, namespace_folder
 from claimcheck.pointers import part_of
 from claimcheck.stores.contract import BlobStore
 from service.errors import InputWrong, KeyMissing, StoreFailed, ValueLost
 from service.settings import ClaimCheckSettings
 from service.settings.sizes import format_size
 
-__all__ = ["claim_or_key", "opened", "opened_claim", "place_of", "store_errors"]
+__all__ = ["claim_or_key", "opened", "opened_claim", "place_of", "store_errors", "whole_key"]
 
+_ABBREVIATED = re.compile(
+    r"(?P<folder>v1/[^/]+/[^/]+/)?(?P<digest>[0-9a-f]{4,64})(?P<dots>…|\.\.\.)?"
+)
+_DIGEST_LENGTH = 64
 _MOST_IN_MEMORY = 1024 * 1024 * 1024
 
 
@@ -60,8 +65,11 @@ def store_errors() -> Iterator[None]:
 
 
 def claim_or_key(text: str) -> Claim | str:
-    """What somebody has copied from somewhere: a claim as JSON, or the key of a blob."""
+    """What somebody has copied from somewhere: a claim as JSON, or the key of a blob, which
+    `whole_key` makes whole if it is abbreviated."""
     if not text.lstrip().startswith("{"):
+        if _ABBREVIATED.fullmatch(text):
+            return text
         if BlobKey.parse(text).holder is not None:
             raise ClaimInvalid(f"{text!r} is a note that a blob is held; it has no value")
         return text
@@ -70,6 +78,28 @@ def claim_or_key(text: str) -> Claim | str:
     except ValueError as error:
         raise ClaimInvalid(f"the claim is not JSON: {error}") from error
     return Claim.from_json(written)
+
+
+async def whole_key(store: BlobStore, text: str, namespace: str) -> str:
+    """The key, of which `text` may have no more than the beginning of the hash, with or without
+    the folder. Raises `InputWrong` if none or several are so."""
+    parts = _ABBREVIATED.fullmatch(text)
+    if parts is None or (parts["folder"] and len(parts["digest"]) == _DIGEST_LENGTH):
+        return text
+    start = f"{parts['folder']}{parts['digest']}" if parts["folder"] else ""
+    place = start or f"{namespace_folder(namespace)}/"
+    found: list[str] = []
+    async with given_back(store.list_keys(place)) as listed:
+        async for blob in listed:
+            key = BlobKey.parse(blob.key)
+            if key.holder is None and key.digest.startswith(parts["digest"]):
+                found.append(blob.key)
+            if len(found) > 1:
+                raise InputWrong(f"{text!r} is not enough, for it may be {' or '.join(found)}")
+    if not found:
+        within = f"under {parts['folder']}" if start else f"of namespace {namespace!r}"
+        raise InputWrong(f"no blob {within} has a hash that begins with {parts['digest']!r}")
+    return found[0]
 
 
 async def opened(

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from claimcheck.claim import Claim
 from claimcheck.errors import ClaimCheckError
-from service.blobs import claim_or_key, opened, opened_claim
+from service.blobs import claim_or_key, opened, opened_claim, whole_key
 from service.cli.outfile import check_output, output_file
 from service.cli.screen import note, visible
-from service.cli.storage import store_opened
+from service.cli.storage import namespace_or_default, store_opened
 from service.errors import InputWrong
 
 __all__ = ["fetch"]
@@ -32,7 +32,8 @@ async def fetch(wanted: str, output: Path | None) -> None:
             if isinstance(found, Claim):
                 pieces = opened_claim(store, found, keys)
             else:
-                pieces = opened(store, found, keys)
+                key = await whole_key(store, found, namespace_or_default(None))
+                pieces = opened(store, key, keys)
             if output is not None:
                 await _to_file(pieces, output)
             elif sys.stdout.isatty():

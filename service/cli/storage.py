@@ -101,6 +101,8 @@ async def report_blobs(
     with store_opened() as (settings, store):
         async with store, given_back(store.list_keys(wanted, after=after or "")) as listed:
             async for blob in listed:
+                if prefix is None and BlobKey.parse(blob.key).workflow == NOBODY:
+                    continue  # the workers' notes for the sweep, which are nobody's values
                 if shown == limit:
                     note(f"and more; go on with --after {last}")
                     return
@@ -186,7 +188,8 @@ async def report_stats(*, namespace: str | None, json: bool) -> None:
     elif found:
         _print_stats(found)
     else:
-        note(f"the {settings.type} store, {place_of(settings)}, has no blobs")
+        of = f" of namespace {namespace!r}" if namespace else ""
+        note(f"the {settings.type} store, {place_of(settings)}, has no blobs{of}")
 
 
 async def _count(store: BlobStore, prefix: str) -> list[_Namespace]:

@@ -183,6 +183,22 @@ async def test_a_value_comes_back_as_it_was(shop: Shop, keys: str, data: bytes) 
     assert b"there is no folder" in shop.blobs("get", claim.key, "-o", "no/value", code=2).stderr
 
 
+async def test_the_beginning_of_a_hash_is_enough_if_it_is_one_blobs(shop: Shop) -> None:
+    claim = await shop.put(VALUE)
+    await shop.store.put(b"", under=holder_folder(folder_of("default", "order-7"), "other"))
+    folder, _, digest = claim.key.rpartition("/")
+    for wanted in (f"{folder}/{digest[:8]}", f"{folder}/{digest[:8]}…", digest[:8], digest):
+        assert shop.blobs("get", wanted).stdout == VALUE
+    other = "0000" if digest[:4] != "0000" else "1111"
+    done = shop.blobs("get", other, code=2)
+    assert f"no blob of namespace 'default' has a hash that begins with '{other}'" in (
+        done.stderr.decode()
+    )
+    twin = await shop.put(VALUE, workflow_id="order-8")
+    said = shop.blobs("get", digest[:8], code=2).stderr.decode()
+    assert f"is not enough, for it may be {claim.key} or {twin.key}" in said
+
+
 async def test_a_claim_for_a_part_gives_that_part(shop: Shop) -> None:
     claim = (await shop.put(VALUE)).inside("rows", (1, 3))
     assert json.loads(shop.blobs("get", json.dumps(claim.as_json())).stdout) == [{"n": 1}, {"n": 2}]
@@ -283,7 +299,21 @@ async def test_blobs_are_counted_for_each_namespace(shop: Shop) -> None:
 
 def test_a_store_without_blobs_counts_none(shop: Shop) -> None:
     assert json.loads(shop.blobs("stats", "--json").stdout) == []
-    assert b"has no blobs" in shop.blobs("stats").stderr
+    assert b"has no blobs\n" in shop.blobs("stats").stderr
+
+
+async def test_a_namespace_without_blobs_is_named(shop: Shop) -> None:
+    await shop.put(VALUE)
+    done = shop.blobs("stats", "--namespace", "nope")
+    assert done.stderr.decode().endswith("/blobs, has no blobs of namespace 'nope'\n")
+
+
+async def test_the_workers_notes_for_the_sweep_are_listed_for_who_asks(shop: Shop) -> None:
+    claim = await shop.put(VALUE)
+    await note_server(shop.store, "default", "the-server")
+    (line,) = shop.blobs("ls").stdout.decode().splitlines()
+    assert line.endswith(claim.key)
+    assert b"held-by/the-server/" in shop.blobs("ls", "--prefix", "v1/default/%00").stdout
 
 
 def test_an_age_is_told_in_its_largest_unit() -> None:

@@ -105,7 +105,10 @@ def ls(
 def get(
     wanted: Annotated[
         str,
-        typer.Argument(metavar="CLAIM_OR_KEY", help="A claim as JSON, or the key of a blob."),
+        typer.Argument(
+            metavar="CLAIM_OR_KEY",
+            help="A claim as JSON, or the key of a blob, whose hash may be abbreviated.",
+        ),
     ],
     output: Annotated[
         Path | None,
