@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio import activity
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError, CancelledError
 
+from tests.project.markdown import ROOT, blocks
 from tests.server.conftest import MakeProduct
 from tests.server.foreign_worker import length
 from tests.server.support import Product, Running, clean_environment, until
@@ -235,3 +237,21 @@ def test_without_the_keys_nobody_can_read_what_is_encrypted(
     product.write_flow("calls", call_flow(foreign.queue, "{activity: Length, args: [x]}"))
     ended = product.cli_json("run", "calls", "--json")
     assert "Failed decoding arguments" in ended["error"]["message"]
+
+
+async def test_what_the_guide_shows_works(product: Product) -> None:
+    """Its worker has Temporal's SDK and the guide's activity, and polls another queue."""
+    page = ROOT / "docs" / "howto" / "call-existing-activities.md"
+    (code,) = (block.text for block in blocks("python") if block.page == page)
+    (flow,) = (block.text for block in blocks("yaml") if block.page == page)
+    shown: dict[str, Any] = {"activity": activity, "ApplicationError": ApplicationError}
+    exec(compile(code, str(page), "exec", dont_inherit=True), shown)
+    client = await product.plain_client()
+    async with working(client, activities=[shown["charge_card"]], workflows=[]) as queue:
+        flow = flow.replace("queue: payments", f"queue: {queue}")
+        refusal = "default(nodes.sorry.output.message, '')"
+        flow += f"output: ${{default(nodes.thank.output.message, {refusal})}}\n"
+        paid = await output(product, flow, {"order": "o-7", "cents": 500})
+        assert paid == "paid: r-o-7"
+        refused = await output(product, flow, {"order": "o-8", "cents": 200_000})
+        assert refused == "not paid: CardDeclined: over the limit"
