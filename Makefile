@@ -31,6 +31,7 @@ dev: setup ## Start Temporal and a worker and keep them running
 test: setup ## Run every test, those on a real Temporal server and in a browser included
 	@sh scripts/browser.sh
 	@sh scripts/imap.sh
+	@sh scripts/podman.sh
 	@sh scripts/postgres.sh
 	@exec $(PY) -m pytest $(AT_ONCE)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from activities.mcp.options import McpOptions
     from activities.plugins import Plugins
     from activities.secrets import Secrets
+    from activities.shell.options import ContainerOptions, ShellOptions
     from activities.store.options import StoreOptions
     from claimcheck.cloakroom import Cloakroom
     from flowspec.catalogue import Catalogue
@@ -159,9 +160,29 @@ def node_options(settings: NodeSettings) -> Options:
 
     return Options(
         _store_options(settings),
-        ScriptOptions(most_memory=settings.script_memory),
+        ScriptOptions(most_memory=settings.script_memory), *_command_options(settings),
         _mcp_options(settings),
     )
+
+
+def _command_options(settings: NodeSettings) -> tuple[ShellOptions, ContainerOptions]:
+    from activities.shell.options import ContainerOptions, ShellOptions, read_engine, read_programs
+    from service.settings import SettingsInvalid
+
+    try:
+        programs = read_programs(settings.shell_allow)
+    except ValueError as error:
+        raise SettingsInvalid((f"FLOWRUNNER_SHELL_ALLOW: {error}",)) from error
+    try:
+        engine = read_engine(settings.container_engine)
+    except ValueError as error:
+        raise SettingsInvalid((f"FLOWRUNNER_CONTAINER_ENGINE: {error}",)) from error
+    container = ContainerOptions(
+        images=settings.container_allow,
+        engine=engine,
+        bridge=settings.container_network == "bridge",
+    )
+    return ShellOptions(programs=programs), container
 
 
 def _store_options(settings: NodeSettings) -> StoreOptions:

@@ -17,6 +17,7 @@ from activities.mcp import call, tools
 from activities.plugins import Plugins, load_plugins
 from activities.script import script
 from activities.shaping import template, transform, validate
+from activities.shell import container, shell
 from activities.store import store
 from flowspec.builtin import BUILTIN
 from flowspec.catalogue import Catalogue
@@ -46,6 +47,8 @@ def implementations() -> tuple[AnyImplementation, ...]:
         *call.NODE_TYPES,
         *tools.NODE_TYPES,
         *script.NODE_TYPES,
+        *shell.NODE_TYPES,
+        *container.NODE_TYPES,
         *store.NODE_TYPES,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from pydantic import BeforeValidator, SecretStr
@@ -17,11 +17,18 @@ from service.settings.sizes import parse_size
 __all__ = ["NodeSettings"]
 
 
+def _read_texts(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(text for part in value.split(",") if (text := part.strip()))
+
+
 def _read_size(value: object) -> object:
     return parse_size(value) if isinstance(value, str) else value
 
 
 _Size = Annotated[int, NoDecode, BeforeValidator(_read_size)]
+_Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_read_texts)]
 _SPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -71,6 +78,37 @@ class NodeSettings(EnvironmentSettings):
         default=256 * 1024 * 1024,
         ge=1024 * 1024,
         shown="`256MB`",
+    )
+    shell_allow: _Texts = setting(
+        "FLOWRUNNER_SHELL_ALLOW",
+        "The programs on this machine that flows may run with `shell`, separated by commas. A name "
+        "is looked for on the PATH when the worker starts. With a shell or another interpreter "
+        "among them flows may do whatever the worker's user may. None when empty.",
+        "names or absolute paths, for example `pdftotext,/opt/report/bin/report`",
+        default=(),
+        shown="",
+    )
+    container_allow: _Texts = setting(
+        "FLOWRUNNER_CONTAINER_ALLOW",
+        "The images that flows may run with `container`, separated by commas; `*` in one stands "
+        "for anything. None when empty.",
+        "images, for example `docker.io/library/python:3.12-slim,registry.example.com/tools/*`",
+        default=(),
+        shown="",
+    )
+    container_engine: str | None = setting(
+        "FLOWRUNNER_CONTAINER_ENGINE",
+        "The command that containers are run by: Docker's or Podman's.",
+        "`docker`, `podman` or an absolute path",
+        default=None,
+        shown="`docker` if it is on the PATH, else `podman`",
+    )
+    container_network: Literal["none", "bridge"] = setting(
+        "FLOWRUNNER_CONTAINER_NETWORK",
+        "Whether flows may give a container the engine's default network, through which it reaches "
+        "what this machine reaches: nothing of FLOWRUNNER_HTTP_PRIVATE holds there.",
+        "`none` or `bridge`",
+        default="none",
     )
 
     mcp_servers: Path | None = setting(

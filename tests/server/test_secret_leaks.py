@@ -28,7 +28,7 @@ from claimcheck.envelope import unwrap
 from flowspec.catalogue import NodeType
 from flowspec.check import check
 from flowspec.values import Json, JsonObject
-from tests.server.plays import PLAYS
+from tests.server.plays import PLAYS, SETTINGS
 from tests.server.plays.play import CANARY, SECRET, S
 from tests.server.support import Product, TemporalServer, free_port
 
@@ -256,6 +256,7 @@ def ground(
             FLOWRUNNER_SECRET_LEAK=SECRET,
             FLOWRUNNER_LOG_LEVEL="debug",
             FLOWRUNNER_METRICS_ADDRESS=metrics,
+            **SETTINGS,
         )
         yield Ground(product=product, server=temporal_server, metrics=metrics)
     finally:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 import worker
 from activities.script.script import ScriptOptions
+from activities.shell.options import ContainerOptions, ShellOptions
 from service.settings import SettingsInvalid, load_node_settings
 
 
@@ -22,3 +26,29 @@ def test_a_size_that_is_none_is_refused(size: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("FLOWRUNNER_SCRIPT_MEMORY", size)
     with pytest.raises(SettingsInvalid, match=r"FLOWRUNNER_SCRIPT_MEMORY: found .* at least 1MB"):
         load_node_settings()
+
+
+def test_programs_and_images_that_flows_may_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = worker.node_options(load_node_settings())
+    assert options.get(ShellOptions) == ShellOptions()
+    assert options.get(ContainerOptions).images == ()
+    assert not options.get(ContainerOptions).bridge
+    sh = Path(str(shutil.which("sh")))
+    monkeypatch.setenv("FLOWRUNNER_SHELL_ALLOW", f" sh , {sh}")
+    monkeypatch.setenv("FLOWRUNNER_CONTAINER_ALLOW", "docker.io/a:*, localhost/b")
+    monkeypatch.setenv("FLOWRUNNER_CONTAINER_ENGINE", str(sh))
+    monkeypatch.setenv("FLOWRUNNER_CONTAINER_NETWORK", "bridge")
+    options = worker.node_options(load_node_settings())
+    assert options.get(ShellOptions).programs == {"sh": sh, str(sh): sh}
+    assert options.get(ContainerOptions) == ContainerOptions(
+        images=("docker.io/a:*", "localhost/b"), engine=sh, bridge=True
+    )
+
+
+@pytest.mark.parametrize("variable", ["FLOWRUNNER_SHELL_ALLOW", "FLOWRUNNER_CONTAINER_ENGINE"])
+def test_a_program_that_is_not_there_stops_the_start(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "no-such-program")
+    with pytest.raises(SettingsInvalid, match=f"{variable}: there is no program"):
+        worker.node_options(load_node_settings())

@@ -9,9 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tests.server.plays import models, network, servers
+from tests.server.plays import commands, models, network, servers
 from tests.server.plays.play import Setup
 
-__all__ = ["PLAYS"]
+__all__ = ["PLAYS", "SETTINGS"]
 
-PLAYS: Final[Mapping[str, Setup]] = {**network.PLAYS, **models.PLAYS, **servers.PLAYS}
+PLAYS: Final[Mapping[str, Setup]] = {
+    **network.PLAYS,
+    **models.PLAYS,
+    **servers.PLAYS,
+    **commands.PLAYS,
+}
+
+SETTINGS: Final[Mapping[str, str]] = commands.SETTINGS
+"""What a worker is to be set to, for the plays."""

@@ -1,0 +1,1 @@
+"""Programs that flows run, on the worker's machine or in containers."""
