@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from activities.store.options import StoreOptions
     from claimcheck.cloakroom import Cloakroom
     from flowspec.catalogue import Catalogue
-    from service.settings import NodeSettings, SecretSettings, WorkerSettings
+    from service.settings import ClaimCheckSettings, NodeSettings, SecretSettings, WorkerSettings
 
 __all__ = ["address_policy", "build_worker", "catalogue", "main", "open_secrets", "serve"]
 
@@ -51,12 +51,17 @@ def catalogue() -> Catalogue:
     return catalogue.catalogue()
 
 
-async def serve(settings: WorkerSettings, *, address: str | None = None) -> None:
+async def serve(
+    settings: WorkerSettings,
+    *,
+    address: str | None = None,
+    storage: ClaimCheckSettings | None = None,
+) -> None:
     """Run a worker until SIGTERM, SIGINT or cancellation, then let its nodes finish.
 
     `address` is that of a local server without TLS; None takes the way to Temporal from the
-    environment. Raises `SettingsInvalid` and `TemporalUnreachable` before anything has started.
-    A second signal ends the process at once.
+    environment, and so it is with `storage`. Raises `SettingsInvalid` and `TemporalUnreachable`
+    before anything has started. A second signal ends the process at once.
     """
     import structlog
 
@@ -82,7 +87,7 @@ async def serve(settings: WorkerSettings, *, address: str | None = None) -> None
     configure_logging(settings.log_format, settings.log_level)
     logger = structlog.stdlib.get_logger("flowrunner.worker")
     temporal = TemporalSettings(address=address) if address else load_temporal_settings()
-    storage = load_claim_check_settings()
+    storage = storage or load_claim_check_settings()
     secrets = open_secrets(settings, load_secret_settings())
     address_policy(settings)
     options = node_options(load_node_settings())

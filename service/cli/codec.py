@@ -16,7 +16,6 @@ from service.settings import (
     ClaimCheckSettings,
     CodecServerSettings,
     SettingsInvalid,
-    load_claim_check_settings,
     load_codec_server_settings,
 )
 from service.storage import open_cloakroom
@@ -39,13 +38,13 @@ class LocalCodec:
         return f"http://{_HOST}:{self.port}"
 
     @asynccontextmanager
-    async def running(self, namespace: str) -> AsyncGenerator[None]:
+    async def running(self, namespace: str, storage: ClaimCheckSettings) -> AsyncGenerator[None]:
         """Answer while the block runs. Raises `DevServerFailed` and `SettingsInvalid`."""
         origins = tuple(f"http://{host}:{self.ui_port}" for host in _UI_HOSTS if self.ui_port)
         guard = codec_guard(
             load_codec_server_settings(), host=_HOST, namespace=namespace, origins=origins
         )
-        cloakroom = open_cloakroom(load_claim_check_settings(), namespace)
+        cloakroom = open_cloakroom(storage, namespace)
         async with cloakroom.store:
             try:
                 listening = listen(Address(_HOST, self.port))

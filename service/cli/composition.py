@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from flowspec.catalogue import Catalogue
-    from service.settings import WorkerSettings
+    from service.settings import ClaimCheckSettings, WorkerSettings
 
 __all__ = ["Composition", "Serve"]
 
@@ -17,11 +17,15 @@ class Serve(Protocol):
     """Runs a worker until it is cancelled or told to stop by SIGTERM.
 
     `address` is that of a local server without TLS; None takes the way to Temporal from the
-    environment.
+    environment, and so it is with `storage`.
     """
 
     def __call__(
-        self, settings: WorkerSettings, *, address: str | None = None
+        self,
+        settings: WorkerSettings,
+        *,
+        address: str | None = None,
+        storage: ClaimCheckSettings | None = None,
     ) -> Coroutine[Any, Any, None]: ...
 
 

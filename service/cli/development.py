@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,10 +17,17 @@ from service.client import connect
 from service.devserver import DevServer, DevServerOptions, dev_server
 from service.errors import DevServerFailed, StoreFailed
 from service.pollers import is_polled
-from service.settings import TemporalSettings, WorkerSettings, load_claim_check_settings
+from service.settings import (
+    ClaimCheckSettings,
+    TemporalSettings,
+    WorkerSettings,
+    load_claim_check_settings,
+)
 from service.storage import open_store
 
 __all__ = ["develop"]
+
+_WHERE_COMMANDS_LOOK = "127.0.0.1:7233"
 
 
 async def develop(
@@ -32,12 +40,16 @@ async def develop(
     """
     main = asyncio.current_task()
     assert main is not None
+    storage = _own_folder(load_claim_check_settings(), options)
+    namespace = TemporalSettings().namespace
     with _cancelled_by_signal(main), suppress(asyncio.CancelledError):
-        await _try_out_store()
-        async with codec.running(TemporalSettings().namespace), dev_server(options) as server:
-            working = asyncio.create_task(serve(_for_one(settings), address=server.address))
+        await _try_out(storage)
+        async with codec.running(namespace, storage), dev_server(options) as server:
+            working = asyncio.create_task(
+                serve(_for_one(settings), address=server.address, storage=storage)
+            )
             ended = asyncio.create_task(server.ended())
-            ready = asyncio.create_task(_tell(options, settings, server))
+            ready = asyncio.create_task(_tell(options, settings, storage, server))
             try:
                 await _until_over(working, ended, ready)
             finally:
@@ -47,8 +59,20 @@ async def develop(
     note("stopped; what was running goes on at the next start")
 
 
-async def _try_out_store() -> None:
-    async with open_store(load_claim_check_settings()) as store:
+def _own_folder(storage: ClaimCheckSettings, options: DevServerOptions) -> ClaimCheckSettings:
+    """A server that commands do not find by themselves has a folder for itself, if none is set:
+    they must be told where it is anyhow, and no server knows what another one's runs need."""
+    if storage.type != "filesystem" or storage.path or not _is_elsewhere(options):
+        return storage
+    return storage.model_copy(update={"path": options.data_dir.absolute() / "blobs"})
+
+
+def _is_elsewhere(options: DevServerOptions) -> bool:
+    return f"127.0.0.1:{options.port}" != _WHERE_COMMANDS_LOOK
+
+
+async def _try_out(storage: ClaimCheckSettings) -> None:
+    async with open_store(storage) as store:
         try:
             with store_errors():
                 await store.health()
@@ -94,27 +118,35 @@ def _cancelled_by_signal(task: asyncio.Task[None]) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def _tell(options: DevServerOptions, settings: WorkerSettings, server: DevServer) -> None:
+async def _tell(
+    options: DevServerOptions,
+    settings: WorkerSettings,
+    storage: ClaimCheckSettings,
+    server: DevServer,
+) -> None:
     client = await connect(TemporalSettings(address=server.address))
     while not await is_polled(client, settings.task_queue):  # noqa: ASYNC110 - nothing tells us
         await asyncio.sleep(0.05)
-    print_text(_welcome(options, settings, server))
+    print_text(_welcome(options, settings, storage, server))
 
 
-def _values() -> str:
+def _values(storage: ClaimCheckSettings) -> str:
     """Where large values go, and whether anybody who gets there can read them."""
-    storage = load_claim_check_settings()
     keys = storage.key_ring()
     encrypted = keys is not None and keys.encrypting
     return f"{place_of(storage)}, {'encrypted' if encrypted else 'not encrypted'}"
 
 
-def _welcome(options: DevServerOptions, settings: WorkerSettings, server: DevServer) -> str:
+def _welcome(
+    options: DevServerOptions,
+    settings: WorkerSettings,
+    storage: ClaimCheckSettings,
+    server: DevServer,
+) -> str:
     flows = settings.flows_dir
     names = sorted(path.stem for path in flows.glob("*.y*ml")) if flows.is_dir() else []
     known = ", ".join(names) if names else "none yet"
     first = "hello" if "hello" in names else next(iter(names), "FILE.yaml")
-    elsewhere = server.address.rpartition(":")[2] != "7233"
     lines = [
         "Flowrunner is ready.",
         f"  Temporal   {server.address}",
@@ -122,11 +154,17 @@ def _welcome(options: DevServerOptions, settings: WorkerSettings, server: DevSer
         f"  Codec      {options.codec_url}",
         f"  Flows      {flows}/ ({known})",
         f"  Data       {options.data_dir}/",
-        f"  Values     large ones in {_values()}",
+        f"  Values     large ones in {_values(storage)}",
         "In another terminal:",
-        *([f"  export TEMPORAL_ADDRESS={server.address}"] if elsewhere else []),
+        *(_exports(storage, server) if _is_elsewhere(options) else []),
         f"  flowrunner run {first}",
         "  flowrunner list",
         "Ctrl-C stops both; runs go on at the next start.",
     ]
     return "\n".join(lines)
+
+
+def _exports(storage: ClaimCheckSettings, server: DevServer) -> Iterator[str]:
+    yield f"  export TEMPORAL_ADDRESS={server.address}"
+    if storage.type == "filesystem" and storage.path:
+        yield f"  export BLOB_STORAGE_PATH={shlex.quote(str(storage.path))}"
