@@ -38,6 +38,12 @@ def text_of(mail: EmailMessage) -> str:
     return str(body.get_content())
 
 
+def documented_secrets(application: Path) -> dict[str, str]:
+    """The settings by which the application's README gives the worker its secrets."""
+    text = (application / "README.md").read_text(encoding="utf-8")
+    return dict(re.findall(r"^export (FLOWRUNNER_SECRET_\w+)=(\S+)$", text, re.MULTILINE))
+
+
 def documented_commands(application: Path) -> list[list[str]]:
     """The `flowrunner` commands of the application's README, but for `dev`."""
     text = (application / "README.md").read_text(encoding="utf-8")

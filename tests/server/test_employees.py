@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from examples.employees.systems import CLIENT_SECRET, DIRECTORY_TOKEN, Company
-from examples.mailbox import PASSWORD, attachments
+from examples.employees.systems import Company
+from examples.mailbox import attachments
 from tests.applications import (
     EXAMPLES,
     commands_in,
     documented_commands,
+    documented_secrets,
     ended,
     install,
     text_of,
@@ -38,11 +39,7 @@ def product(
     made = Product(
         address=temporal_server.address,
         folder=tmp_path_factory.mktemp("employees"),
-        settings={
-            "FLOWRUNNER_SECRET_MAIL_PASSWORD": PASSWORD,
-            "FLOWRUNNER_SECRET_PERSONNEL_SECRET": CLIENT_SECRET,
-            "FLOWRUNNER_SECRET_DIRECTORY_TOKEN": DIRECTORY_TOKEN,
-        },
+        settings=documented_secrets(APPLICATION),
     )
     try:
         made.start_worker()
