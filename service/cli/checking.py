@@ -28,6 +28,7 @@ __all__ = [
     "in_flows_dir",
     "is_file",
     "known_input",
+    "offered_flows",
     "read_file",
     "report",
 ]
@@ -113,6 +114,21 @@ def check_files(names: Sequence[str], catalogue: Catalogue) -> list[CheckedFile]
     """Each file, and every YAML file of each folder; raises `InputWrong` if there is none."""
     files = [file for name in names for file in _files(name)]
     return [_check(read_file(file), catalogue) for file in files]
+
+
+def offered_flows(catalogue: Catalogue) -> tuple[list[str], int]:
+    """The flows in FLOWS_DIR that can run, by name, and how many files there cannot."""
+    folder = load_worker_settings().flows_dir
+    files = _yaml_in(folder) if folder.is_dir() else []
+    names = [file.stem for file in files if _can_run(file, catalogue)]
+    return names, len(files) - len(names)
+
+
+def _can_run(file: Path, catalogue: Catalogue) -> bool:
+    try:
+        return _check(read_file(str(file)), catalogue).valid
+    except InputWrong:
+        return False
 
 
 def report(found: Sequence[CheckedFile], *, sarif: bool) -> JsonObject:

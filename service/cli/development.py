@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import shlex
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from flowspec.catalogue import Catalogue
 from service.blobs import place_of, store_errors
+from service.cli.checking import offered_flows
 from service.cli.codec import LocalCodec
-from service.cli.composition import Serve
+from service.cli.composition import Composition
 from service.cli.screen import note, print_text
 from service.client import connect
 from service.devserver import DevServer, DevServerOptions, dev_server
@@ -31,7 +35,10 @@ _WHERE_COMMANDS_LOOK = "127.0.0.1:7233"
 
 
 async def develop(
-    options: DevServerOptions, settings: WorkerSettings, serve: Serve, codec: LocalCodec
+    options: DevServerOptions,
+    settings: WorkerSettings,
+    composition: Composition,
+    codec: LocalCodec,
 ) -> None:
     """Run all until a signal, or until one of them fails; the worker stops before the server.
 
@@ -46,10 +53,11 @@ async def develop(
         await _try_out(storage)
         async with codec.running(namespace, storage), dev_server(options) as server:
             working = asyncio.create_task(
-                serve(_for_one(settings), address=server.address, storage=storage)
+                composition.serve(_for_one(settings), address=server.address, storage=storage)
             )
             ended = asyncio.create_task(server.ended())
-            ready = asyncio.create_task(_tell(options, settings, storage, server))
+            told = _Told(options=options, settings=settings, storage=storage, server=server)
+            ready = asyncio.create_task(_tell(told, composition.catalogue))
             try:
                 await _until_over(working, ended, ready)
             finally:
@@ -118,16 +126,22 @@ def _cancelled_by_signal(task: asyncio.Task[None]) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def _tell(
-    options: DevServerOptions,
-    settings: WorkerSettings,
-    storage: ClaimCheckSettings,
-    server: DevServer,
-) -> None:
-    client = await connect(TemporalSettings(address=server.address))
-    while not await is_polled(client, settings.task_queue):  # noqa: ASYNC110 - nothing tells us
+@dataclass(frozen=True, kw_only=True)
+class _Told:
+    """What the welcome tells of."""
+
+    options: DevServerOptions
+    settings: WorkerSettings
+    storage: ClaimCheckSettings
+    server: DevServer
+
+
+async def _tell(told: _Told, catalogue: Callable[[], Catalogue]) -> None:
+    client = await connect(TemporalSettings(address=told.server.address))
+    while not await is_polled(client, told.settings.task_queue):  # noqa: ASYNC110 - nothing tells us
         await asyncio.sleep(0.05)
-    print_text(_welcome(options, settings, storage, server))
+    names, broken = await asyncio.to_thread(lambda: offered_flows(catalogue()))
+    print_text(_welcome(told, names, broken))
 
 
 def _values(storage: ClaimCheckSettings) -> str:
@@ -137,14 +151,9 @@ def _values(storage: ClaimCheckSettings) -> str:
     return f"{place_of(storage)}, {'encrypted' if encrypted else 'not encrypted'}"
 
 
-def _welcome(
-    options: DevServerOptions,
-    settings: WorkerSettings,
-    storage: ClaimCheckSettings,
-    server: DevServer,
-) -> str:
-    flows = settings.flows_dir
-    names = sorted(path.stem for path in flows.glob("*.y*ml")) if flows.is_dir() else []
+def _welcome(told: _Told, names: list[str], broken: int) -> str:
+    options, server, storage = told.options, told.server, told.storage
+    flows = told.settings.flows_dir
     known = ", ".join(names) if names else "none yet"
     first = "hello" if "hello" in names else next(iter(names), "FILE.yaml")
     lines = [
@@ -153,6 +162,7 @@ def _welcome(
         f"  Web UI     {server.ui_url or 'off'}",
         f"  Codec      {options.codec_url}",
         f"  Flows      {flows}/ ({known})",
+        *([_cannot_run(flows, broken)] if broken else []),
         f"  Data       {options.data_dir}/",
         f"  Values     large ones in {_values(storage)}",
         "In another terminal:",
@@ -162,6 +172,12 @@ def _welcome(
         "Ctrl-C stops both; runs go on at the next start.",
     ]
     return "\n".join(lines)
+
+
+def _cannot_run(flows: Path, broken: int) -> str:
+    files = "1 file has" if broken == 1 else f"{broken} files have"
+    why = f"flowrunner validate {shlex.quote(str(flows))}"
+    return f"             {files} problems and cannot run; see why: {why}"
 
 
 def _exports(storage: ClaimCheckSettings, server: DevServer) -> Iterator[str]:

@@ -617,6 +617,7 @@ def dev(tmp_path: Path) -> Iterator[tuple[Product, Running]]:
     port = free_port()
     product = Product(address=f"127.0.0.1:{port}", folder=tmp_path)
     product.write_flow("cli_greet", GREET)
+    product.write_flow("another", "flow: another\nnodes: {say: {type: lgo}}\n")
     flags = ["--port", str(port), "--ui-port", str(free_port()), "--data-dir", "data"]
     process = product.start_cli("dev", *flags, "--codec-port", str(free_port()))
     try:
@@ -642,7 +643,8 @@ def test_dev_says_where_everything_is_and_what_to_do_next(dev: tuple[Product, Ru
     product, process = dev
     text = process.output()
     assert f"Temporal   {product.address}" in text
-    assert "(cli_greet)" in text
+    assert "(cli_greet)" in text, "what cannot run is not offered"
+    assert "1 file has problems and cannot run; see why: flowrunner validate" in text
     assert f"export TEMPORAL_ADDRESS={product.address}" in text
     assert "flowrunner run cli_greet" in text
     assert (product.folder / "data" / "temporal.db").is_file()

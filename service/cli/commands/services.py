@@ -105,7 +105,7 @@ def dev(
         ui_port=shown_ui,
         codec_url=codec.url,
     )
-    run_async(develop(options, settings, composition_of(context).serve, codec))
+    run_async(develop(options, settings, composition_of(context), codec))
 
 
 def worker(context: typer.Context) -> None:
