@@ -180,8 +180,9 @@ class ClaimCheckSettings(EnvironmentSettings):
     )
     keys_file: KeysFile | None = setting(
         "CLAIM_CHECK_KEYS_FILE",
-        "The same from a file, a key a line; what follows a `#` is a comment.",
-        "a path",
+        "The same from a file that nobody else can read, a key a line; what follows a `#` is a "
+        "comment.",
+        "an absolute path",
         default=None,
     )
     encrypt: Annotated[Literal["on", "off"], BeforeValidator(_read_lower)] | None = setting(

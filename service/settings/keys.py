@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import shlex
+import stat
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, SecretStr
 
 from service.settings.environment import SettingsInvalid, ValueRefused
+from service.settings.places import absolute
 
 if TYPE_CHECKING:
     from claimcheck.keyring import KeyRing
 
 __all__ = ["KeysFile", "KeysValue", "key_ring"]
+
+_LOGGER = logging.getLogger("flowrunner.settings")
+"""Which the worker writes into its log, and a command to standard error as it is."""
 
 
 def _keys(value: SecretStr) -> SecretStr:
@@ -22,6 +32,7 @@ def _keys(value: SecretStr) -> SecretStr:
 
 
 def _keys_file(path: Path) -> Path:
+    absolute(path, "file")
     _parse(_read(path, ValueRefused), lambda text: ValueRefused(f"{path}: {text}"))
     return path
 
@@ -35,14 +46,28 @@ def key_ring(
 ) -> KeyRing | None:
     """The keys of `variable`, or of the file that `variable` with `_FILE` names, read now.
 
-    Raises `SettingsInvalid`.
+    Raises `SettingsInvalid`. Warns, once, of a file that other users of this machine can read.
     """
     if keys is not None:
         return _parse(keys.get_secret_value(), _refused(variable), encrypting=encrypting)
     if file is not None:
         refused = _refused(f"{variable}_FILE")
+        _warn_if_open(f"{variable}_FILE", file)
         return _parse(_read(file, refused), refused, encrypting=encrypting)
     return None
+
+
+@cache
+def _warn_if_open(variable: str, file: Path) -> None:
+    """Only of a file of one's own, as ssh does: what a platform mounts is as it makes it."""
+    with suppress(OSError):  # reading it will say that better
+        found = file.stat()
+        if found.st_uid == os.getuid() and found.st_mode & stat.S_IROTH:
+            _LOGGER.warning(
+                "%s: other users of this machine can read the keys in it: chmod 600 %s",
+                variable,
+                shlex.quote(str(file)),
+            )
 
 
 def _refused(name: str) -> Callable[[str], Exception]:

@@ -56,8 +56,9 @@ class SecretSettings(EnvironmentSettings):
     )
     keys_file: KeysFile | None = setting(
         "FLOWRUNNER_VAULT_KEYS_FILE",
-        "The same from a file, a key a line; what follows a `#` is a comment.",
-        "a path",
+        "The same from a file that nobody else can read, a key a line; what follows a `#` is a "
+        "comment.",
+        "an absolute path",
         default=None,
     )
 

@@ -336,6 +336,33 @@ def test_keys_are_read_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert load_claim_check_settings().key_ring() == KeyRing.parse(f"{KEY},{OTHER_KEY}")
 
 
+@pytest.mark.parametrize(("mode", "told"), [(0o600, False), (0o640, False), (0o644, True)])
+def test_a_file_of_keys_that_everybody_can_read_is_warned_of_once(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    mode: int,
+    told: bool,
+) -> None:
+    file = tmp_path / "keys"
+    file.write_text(KEY)
+    file.chmod(mode)
+    monkeypatch.setenv("CLAIM_CHECK_KEYS_FILE", str(file))
+    for _ in range(2):
+        load_claim_check_settings().key_ring()
+    words = (
+        "CLAIM_CHECK_KEYS_FILE: other users of this machine can read the keys in it: "
+        f"chmod 600 {file}"
+    )
+    assert caplog.messages == ([words] if told else [])
+
+
+def test_a_file_of_keys_is_named_by_an_absolute_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLAIM_CHECK_KEYS_FILE", "keys")
+    (problem,) = _problems()
+    assert problem.startswith("CLAIM_CHECK_KEYS_FILE: found 'keys', expected an absolute path")
+
+
 def test_keys_in_two_places_are_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "keys").write_text(KEY)
     _set(monkeypatch, f"CLAIM_CHECK_KEYS={KEY} CLAIM_CHECK_KEYS_FILE={tmp_path / 'keys'}")
