@@ -165,7 +165,8 @@ def node_options(settings: NodeSettings) -> Options:
 
     return Options(
         _store_options(settings),
-        ScriptOptions(most_memory=settings.script_memory), *_command_options(settings),
+        ScriptOptions(most_memory=settings.script_memory),
+        *_command_options(settings),
         _mcp_options(settings),
     )
 
@@ -234,9 +235,12 @@ async def build_worker(
     from activities.missing import MissingTypes
     from activities.resolve import FlowResolver
     from activities.runtime import Services, as_activity
+    from activities.sharing import Sharing
     from claimcheck.interceptor import ClaimInterceptor
     from workflows.cache import CacheEntry
     from workflows.flow import FlowWorkflow
+    from workflows.lock import LockWorkflow
+    from workflows.rate import RateWorkflow
 
     found = plugins()
     _tell_of_plugins(found)
@@ -258,10 +262,11 @@ async def build_worker(
         search_attributes=await _has_search_attributes(client),
     )
     cache = ResultCache(client, claims)
+    sharing = Sharing(client)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[FlowWorkflow, CacheEntry],
+        workflows=[FlowWorkflow, CacheEntry, LockWorkflow, RateWorkflow],
         activities=[
             *(as_activity(implementation, services) for implementation in handled),
             MissingTypes(found.troubles).perform,
@@ -270,6 +275,10 @@ async def build_worker(
             Keeper(claims).keep,
             cache.get,
             cache.put,
+            sharing.ask,
+            sharing.give_back,
+            sharing.check,
+            sharing.reserve,
         ],
         interceptors=[ClaimInterceptor(cloakroom)],
         max_concurrent_activities=settings.max_concurrent_activities,

@@ -48,7 +48,8 @@ class Claimant:
     """Who asks for a lock, or holds it.
 
     `token` is the node of a run that asked, the same however often it does; `workflow_id` and
-    `run_id` are the execution that is told. `until` is when it has to give the lock back.
+    `run_id` are the execution that is told, and has been if it is `told`. `until` is when it has
+    to give the lock back.
     """
 
     token: str
@@ -57,6 +58,7 @@ class Claimant:
     slots: int = 1
     expires: float | None = None
     until: float | None = None
+    told: bool = False
 
 
 @dataclass(kw_only=True)

@@ -33,6 +33,7 @@ from flowspec.machine import (
     make_error,
 )
 from flowspec.plan import Plan, load_plan
+from flowspec.sharing import Claimant, LockBook, RateBook
 from flowspec.values import Json, JsonObject
 from tests.claims import Claim, Putter, from_text, loaded, to_text
 
@@ -58,7 +59,7 @@ class World:
     `put` says which values are kept elsewhere; they are loaded for whatever performs an operation.
     With `at_once` what the machine has to have evaluated is answered before any other step, as if
     it had been able to look: then a run does the same step by step. The first `away` times, no
-    call and no evaluation begins.
+    call and no evaluation begins. Locks and rates are this world's own.
     """
 
     plans: Mapping[str, Plan]
@@ -73,6 +74,9 @@ class World:
     now: float = 1_900_000_000.0
     trace: list[str] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    locks: dict[str, LockBook] = field(default_factory=dict)
+    rates: dict[str, RateBook] = field(default_factory=dict)
+    granted: list[JsonObject] = field(default_factory=list)
 
     def run(self, flow: str, input: Json = None) -> Finished:
         """Run a flow to its end; fails the test if it gets stuck."""
@@ -172,7 +176,17 @@ class World:
                 self.trace.append(f"failed {operation.id}")
             machine.fail(operation.id, {**failure.error, "node": operation.id})
         else:
-            machine.answer(operation.id, value)
+            if self.seed is None or self.seed % 2:  # a signal may come before the answer
+                machine.answer(operation.id, value)
+                self._tell(machine)
+            else:
+                self._tell(machine)
+                machine.answer(operation.id, value)
+
+    def _tell(self, machine: Machine) -> None:
+        granted, self.granted = self.granted, []
+        for grant in granted:
+            machine.granted(grant)
 
     def _turn_away(self, operation: Call | Evaluate) -> None:
         name = re.sub(r"~s\d+$", "", operation.id)
@@ -220,12 +234,29 @@ class World:
             raise Fail("Cancelled")
         json.dumps(call.argument)
         handler = self.handlers.get(call.id) or self.handlers.get(call.activity)
+        if handler is None and call.activity.startswith(("flowrunner.lock.", "flowrunner.rate.")):
+            return self._shared(call.activity, call.argument)
         answer = handler(call.argument) if handler else call.argument.get("params")
         if call.activity.startswith("flowrunner."):
             return self._cache_answer(answer)
         if isinstance(answer, tuple):
             return {"output": self.put(answer[0]), "action": answer[1]}
         return {"output": self.put(answer), "action": None}
+
+    def _shared(self, activity: str, told: Any) -> Json:
+        if activity == "flowrunner.rate.reserve":
+            rate = self.rates.setdefault(told["id"], RateBook())
+            asked = {name: told[name] for name in ("count", "limit", "per")}
+            return {"moments": list[Json](rate.reserve(self.now, **asked))}
+        lock = self.locks.setdefault(told["id"], LockBook())
+        if activity == "flowrunner.lock.ask":
+            who = {name: told[name] for name in ("token", "slots", "expires")}
+            lock.ask(Claimant(workflow_id="w", run_id="r", **who))
+        else:
+            lock.leave(told["token"])
+        for each in lock.let_in(self.now):
+            self.granted.append({"id": told["id"], "token": each.token, "until": each.until})
+        return None
 
     def _foreign(self, call: ForeignCall) -> Json:
         """A handler is given the arguments as a list."""

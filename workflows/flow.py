@@ -24,6 +24,7 @@ from workflows.names import (
     FLOW_STATUS,
     FLOW_VERSION,
     KEEPS_LARGE,
+    LOCK_GRANTED,
     PAUSE,
     RESOLVE,
     RESUME,
@@ -317,6 +318,8 @@ class FlowWorkflow:
             machine.pause()
         elif name == RESUME:
             machine.resume()
+        elif name == LOCK_GRANTED and isinstance(value, dict):
+            self._guarded(lambda: machine.granted(value))
         elif not self._guarded(lambda: machine.signal(name, value)):
             workflow.logger.warning("no node of this flow waits for signal %r", name)
         self._wake()

@@ -18,7 +18,14 @@ __all__ = [
     "INLINE",
     "KEEP",
     "KEEPS_LARGE",
+    "LOCK",
+    "LOCK_ASK",
+    "LOCK_CHECK",
+    "LOCK_GIVE_BACK",
+    "LOCK_GRANTED",
     "PAUSE",
+    "RATE",
+    "RATE_RESERVE",
     "RESOLVE",
     "RESUME",
 ]
@@ -27,6 +34,13 @@ CACHE_ENTRY = "flowrunner.cache"
 RESOLVE = "flowrunner.resolve"
 EVALUATE = "flowrunner.evaluate"
 KEEP = "flowrunner.keep"
+LOCK = "flowrunner.lock"
+LOCK_ASK = "ask"
+LOCK_GIVE_BACK = "give_back"
+LOCK_CHECK = "flowrunner.lock.check"
+LOCK_GRANTED = "flowrunner.lock.granted"
+RATE = "flowrunner.rate"
+RATE_RESERVE = "reserve"
 CONTINUED = "flowrunner/continued"
 PAUSE = "pause"
 RESUME = "resume"

@@ -36,6 +36,7 @@ def _wait(wait: dict[str, Any]) -> str:
         "approval": "a decision",
         "event": f"signal `{wait.get('name')}`",
         "timer": "time",
+        "lock": f"lock `{wait.get('name')}`",
     }[wait["kind"]]
     title = f" – {wait['title']}" if wait.get("title") else ""
     until = f", until {wait['until']}" if wait.get("until") else ""

@@ -8,9 +8,10 @@ in another process, or in another Temporal execution, with nothing lost.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, cast
 
+from flowspec.machine.callbacks import Callbacks
 from flowspec.machine.calls import labels_of
 from flowspec.machine.core import Core
 from flowspec.machine.frames import Frames
@@ -68,10 +69,11 @@ class Machine:
         self._runs = Runs(self._core)
         self._items = Items(self._core, self._frames)
         self._waits = Waits(self._core)
+        self._callbacks = Callbacks(self._core, self._ended)
         self._core.on("root.timeout", self._timed_out)
         self._core.on("root.vars", self._vars_known)
         self._core.on("root.failed", self._refused)
-        self._core.on("root.end", self._end)
+        self._core.on("root.end", self._callbacks.tell)
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -175,7 +177,12 @@ class Machine:
         if "" in self._core.state.frames:
             self._core.do("frame.cancel", "", reason)
         else:
-            self._end({"status": "cancelled", "error": make_error("Cancelled", reason)})
+            error = make_error("Cancelled", reason)
+            self._callbacks.tell({"status": "cancelled", "error": error})
+
+    def granted(self, grant: JsonObject) -> None:
+        """The run holds a lock it asked for: `{id, token, until}`."""
+        self._runs.locks.granted(grant)
 
     def pause(self) -> None:
         """Start nothing new; what runs goes on."""
@@ -256,12 +263,12 @@ class Machine:
     # -- root ----------------------------------------------------------------------------------
 
     def _vars_known(self, values: JsonObject) -> None:
-        if self._core.state.finished is None:
+        if self._core.state.finished is None and self._core.state.telling is None:
             self._frames.open(FrameState(path="", vars=dict(values)))
 
     def _refused(self, error: JsonObject) -> None:
         message = f"vars: {error['message']}"
-        self._end({"status": "failed", "error": {**error, "message": message}})
+        self._callbacks.tell({"status": "failed", "error": {**error, "message": message}})
 
     def _timed_out(self, _: Json) -> None:
         message = (
@@ -271,9 +278,7 @@ class Machine:
         if "" in self._core.state.frames:
             self._core.do("frame.fail", "", error)
         else:
-            self._end({"status": "failed", "error": error})
+            self._callbacks.tell({"status": "failed", "error": error})
 
-    def _end(self, ending: Mapping[str, Json]) -> None:
-        if self._core.state.finished is None:
-            self._core.state.finished = dict(ending)
-            self._core.wake("~timeout")
+    def _ended(self, ending: JsonObject) -> None:
+        self._core.state.finished = ending

@@ -20,9 +20,11 @@ from flowspec.plan import NodePlan, RetryPlan
 from flowspec.values import Json, JsonObject, NeedsWorker
 
 __all__ = [
+    "argument_of",
     "build_call",
     "build_foreign_call",
     "cache_entry",
+    "deferred_part",
     "foreign_params",
     "labels_of",
     "title_of",
@@ -46,9 +48,9 @@ def build_call(core: Core, frame: FrameState, item: ItemState, plan: NodePlan) -
         id=item.operation,
         activity=plan.type,
         argument={
-            **_argument(core, plan, item.operation, title),
+            **argument_of(core, plan, item.operation, title),
             "params": cast(Json, params),
-            **_deferred(core, source, deferred, scope),
+            **deferred_part(core, source, deferred, scope),
         },
         local=plan.tier == "local",
         node=item.path,
@@ -104,7 +106,8 @@ def build_foreign_call(
     )
 
 
-def _argument(core: Core, plan: NodePlan, operation: str, title: str) -> JsonObject:
+def argument_of(core: Core, plan: NodePlan, operation: str, title: str) -> JsonObject:
+    """What every activity of ours is told, whatever it does."""
     run = core.state.run
     argument: JsonObject = {
         "node": operation,
@@ -120,7 +123,7 @@ def _argument(core: Core, plan: NodePlan, operation: str, title: str) -> JsonObj
     return argument
 
 
-def _deferred(
+def deferred_part(
     core: Core, source: Template, pointers: list[str], scope: Mapping[str, Json]
 ) -> JsonObject:
     """What the activity needs to evaluate the texts that were left standing."""

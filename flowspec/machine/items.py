@@ -10,6 +10,7 @@ from flowspec.machine.core import Core
 from flowspec.machine.frames import Frames
 from flowspec.machine.inline import Inline
 from flowspec.machine.operations import make_error
+from flowspec.machine.rates import Rates
 from flowspec.machine.state import FrameState, ItemState
 from flowspec.plan import NodePlan, RetryPlan
 from flowspec.values import Json, JsonObject, Opaque
@@ -35,6 +36,7 @@ class Items:
         self._core = core
         self._frames = frames
         self._inline = Inline(core)
+        self._rates = Rates(core)
         handlers: dict[str, Callable[..., None]] = {
             "item.round": self.round,
             "item.params": self.params_known,
@@ -70,12 +72,19 @@ class Items:
             self._done(item, _cancelled(path))
             return
         plan = self._plan(item)
+        if not self._may_start(item, plan):
+            return
         if plan.graph is not None:
             self._open_block(item, plan)
         elif plan.tier == "inline":
             self._ask_params(item, plan)
         else:
             self._call(item, plan)
+
+    def _may_start(self, item: ItemState, plan: NodePlan) -> bool:
+        """Whether it is its turn; a look into the cache is no start."""
+        looks_up = plan.cache is not None and item.cache is None
+        return plan.rate is None or looks_up or self._rates.admits(item, plan)
 
     def _ask_params(self, item: ItemState, plan: NodePlan) -> None:
         frame = self._core.frame_of(item)
@@ -319,6 +328,8 @@ class Items:
             self._done(item, _cancelled(path))
         elif item.operation is not None and item.operation in state.waiters:
             self._core.stop(item.operation)
+        elif self._rates.drop(item):
+            self._done(item, _cancelled(path))
         elif ["item.round", path] in state.held:
             state.held.remove(["item.round", path])
             self._done(item, _cancelled(path))

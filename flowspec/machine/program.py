@@ -83,6 +83,7 @@ class Program:
             values.append(node.foreach.items)
         if node.cache is not None:
             values.append(node.cache.key)
+        values += [shared.name for shared in (node.lock, node.rate) if shared is not None]
         if node.repeat is not None:
             conditions.append(node.repeat.condition)
         if node.graph is not None:

@@ -9,6 +9,7 @@ from flowspec.machine.calls import title_of
 from flowspec.machine.core import Core
 from flowspec.machine.elements import batched, number_of, take_item
 from flowspec.machine.frames import node_path
+from flowspec.machine.locks import Locks
 from flowspec.machine.operations import make_error
 from flowspec.machine.shards import Shards
 from flowspec.machine.state import SHOWN_FAILURES, FrameState, ItemState, NodeRun, Todo
@@ -26,6 +27,7 @@ class Runs:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._shards = Shards(core, self)
+        self.locks = Locks(core, self)
         handlers: dict[str, Callable[..., None]] = {
             "node.start": self.start,
             "node.cancel": self.cancel_node,
@@ -50,7 +52,7 @@ class Runs:
         self._add(run, iteration=scheduler.iteration(node))
         when = self._core.plan_of(run).when
         if when is None:
-            self._open(run)
+            self._enter(run)
             return
         source = self._core.program.condition(when)
         run.asked = self._core.evaluate(
@@ -78,7 +80,7 @@ class Runs:
             NodeRun(path=path, frame=frame_path, node=node, error=error, undo=done),
             iteration=iterations[-1] if iterations else None,
         )
-        self._open(self._core.state.runs[path])
+        self._enter(self._core.state.runs[path])
 
     def _add(self, run: NodeRun, iteration: int | None) -> None:
         self._core.state.runs[run.path] = run
@@ -111,11 +113,18 @@ class Runs:
             return
         run.asked = None
         if value is False:
-            self._finish(run, {"outcome": "skipped"})
+            self.finish(run, {"outcome": "skipped"})
         else:
-            self._open(run)
+            self._enter(run)
 
-    def _open(self, run: NodeRun) -> None:
+    def _enter(self, run: NodeRun) -> None:
+        if self._core.plan_of(run).lock is None:
+            self.open(run)
+        else:
+            self.locks.take(run)
+
+    def open(self, run: NodeRun) -> None:
+        """Begin the node's work."""
         plan = self._core.plan_of(run)
         if plan.timeout is not None and self._needs_timer(plan):
             run.timer = f"{run.path}~timeout"
@@ -148,7 +157,7 @@ class Runs:
         """A single activity is timed by Temporal itself; everything else by a timer here."""
         if plan.tier == "inline":
             return plan.type not in _TIMERLESS or plan.foreach is not None
-        return plan.foreach is not None or plan.repeat is not None
+        return plan.foreach is not None or plan.repeat is not None or plan.rate is not None
 
     # -- foreach -------------------------------------------------------------------------------
 
@@ -202,7 +211,7 @@ class Runs:
         run = self._core.state.runs[item.run]
         run.active.remove(path)
         if item.index is None:
-            self._finish(run, self._overruled(run, result))
+            self.finish(run, self._overruled(run, result))
             return
         if result["outcome"] == "success":
             run.outputs[item.index] = result.get("output")
@@ -270,7 +279,7 @@ class Runs:
         if run.ending is not None:
             return
         self._stop(run, ending)
-        if not run.active and run.shard is None:
+        if not run.active and run.shard is None and not self.locks.is_asking(run):
             self.settle(run)
 
     def _stop(self, run: NodeRun, ending: JsonObject) -> None:
@@ -285,14 +294,14 @@ class Runs:
     def settle(self, run: NodeRun) -> None:
         """Nothing of the run is active any more: work out its outcome."""
         if run.ending is not None:
-            self._finish(run, run.ending)
+            self.finish(run, run.ending)
             return
         result: JsonObject = {"outcome": "success", "output": run.outputs}
         if run.failed:
             message = f"{run.failures} of {len(run.outputs)} items failed"
             details: JsonObject = {"failed": list[Json](run.failed), "count": run.failures}
             result["error"] = make_error("ItemsFailed", message, node=run.path, details=details)
-        self._finish(run, result)
+        self.finish(run, result)
 
     @staticmethod
     def _overruled(run: NodeRun, result: JsonObject) -> JsonObject:
@@ -303,8 +312,12 @@ class Runs:
             return result
         return run.ending
 
-    def _finish(self, run: NodeRun, result: JsonObject) -> None:
+    def finish(self, run: NodeRun, result: JsonObject) -> None:
+        """The run has this outcome; what it still holds goes back first."""
         self._core.wake(run.timer)
+        if run.lock is not None:
+            self.locks.give_back(run, result)
+            return
         del self._core.state.runs[run.path]
         self._core.record(
             run.frame,

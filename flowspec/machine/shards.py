@@ -98,7 +98,14 @@ class Shards:
             tolerate_percent=False,
         )
         alone = replace(
-            node, foreach=foreach, when=None, undo=None, join="all", races=(), timeout=None
+            node,
+            foreach=foreach,
+            when=None,
+            undo=None,
+            join="all",
+            races=(),
+            timeout=None,
+            lock=None,
         )
         output: JsonObject = {
             "outputs": f"${{nodes.{node.id}.output}}",
@@ -106,7 +113,14 @@ class Shards:
         }
         graph = GraphPlan(nodes=(alone,), starts=(node.id,), output=output)
         return replace(
-            self._core.program.plan, graph=graph, vars={}, labels={}, timeout=None, input=None
+            self._core.program.plan,
+            graph=graph,
+            vars={},
+            labels={},
+            timeout=None,
+            input=None,
+            on_complete=None,
+            on_failure=None,
         )
 
     def done(self, path: str, count: int, answer: JsonObject) -> None:

@@ -87,7 +87,8 @@ class NodeRun:
     """`items` is None without `foreach`; if it is opaque, `count` says how many items it has.
 
     `asked` is the question about the run that is open; `ending` says why it is being brought to
-    its end.
+    its end. `lock` is where it stands with its lock; `queue` are the items that wait to be given
+    a turn, while it is `queueing` for the `turns`th time.
     """
 
     path: str
@@ -107,11 +108,16 @@ class NodeRun:
     shard: str | None = None
     asked: str | None = None
     ending: JsonObject | None = None
+    lock: JsonObject | None = None
+    queue: list[str] = field(default_factory=list)
+    queueing: bool = False
+    turns: int = 0
 
 
 @dataclass(kw_only=True)
 class ItemState:
-    """`operation` is what it waits for; `cancelled` once nobody wants its result."""
+    """`operation` is what it waits for; `cancelled` once nobody wants its result. `turn` is when
+    it may start, by its rate."""
 
     path: str
     run: str
@@ -124,6 +130,7 @@ class ItemState:
     cancelled: bool = False
     cache: JsonObject | None = None
     last: JsonObject | None = None
+    turn: float | None = None
 
 
 @dataclass(kw_only=True)
@@ -131,6 +138,7 @@ class RunState:
     """Everything a run needs to go on elsewhere; schedulers are kept beside their frames.
 
     `outer` holds the names a shard's expressions see from the run it belongs to; `shard` its items.
+    `telling` is how the run will have ended once whoever is to know has been told.
     `renamed` tells the ids of operations that had to be asked again from what the run calls them.
     """
 
@@ -150,6 +158,7 @@ class RunState:
     waits: dict[str, JsonObject] = field(default_factory=dict)
     signals: dict[str, list[Json]] = field(default_factory=dict)
     records: dict[str, dict[str, JsonObject]] = field(default_factory=dict)
+    telling: JsonObject | None = None
     finished: JsonObject | None = None
 
     def dump(self) -> JsonObject:
@@ -192,6 +201,7 @@ def slots(state: RunState | JsonObject) -> _Slots:
     yield from ((told["outer"], name) for name in told["outer"] if name != "nodes")
     for result in told["outer"].get("nodes", {}).values():
         yield from _in_result(result)
+    yield from _in_result(told.get("telling"))
     if told["shard"] is not None:
         yield from _in_list(told["shard"]["items"])
     for waiting in told["signals"].values():
@@ -253,7 +263,7 @@ def _in_waiter(waiter: dict[str, Any]) -> _Slots:
     for step in (waiter["then"], waiter["otherwise"]):
         if step[0] == "item.set":
             yield from ((step[2], name) for name in step[2])
-        elif step[0] == "item.stored":
+        elif step[0] in ("item.stored", "lock.returned"):
             yield from _in_result(step[2])
 
 

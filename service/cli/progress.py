@@ -182,6 +182,7 @@ def _waits_for(wait: WaitView) -> str:
         "approval": f"waits for a decision ({' or '.join(wait.actions) or 'approved'})",
         "event": f"waits for the event {wait.name!r}",
         "timer": "waits",
+        "lock": f"waits for the lock {wait.name!r}",
     }.get(wait.kind, f"waits for {wait.kind}")
     title = f": {wait.title}" if wait.title and wait.title != wait.path else ""
     until = f", until {wait.until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if wait.until else ""

@@ -17,13 +17,15 @@ from service.runs.payloads import PLAIN, PayloadReader
 __all__ = ["HistoryReader", "LogEntry"]
 
 _INTERNAL = re.compile(
-    r".*~(vars|when|foreach|params|key|cache|store|repeat|details|output|edge\d+)?(~s\d+)?"
+    r".*~(vars|when|foreach|params|key|cache|store|repeat|details|output|edge\d+"
+    r"|lock|lockname|ratename\d+|unlock( .*)?)?(~s\d+)?"
 )
 """The id of an activity that the interpreter made for a node or a graph, and not the node itself:
 what is asked again has `~s2` and so on behind it."""
 
 _RESOLVE = "flowrunner.resolve"
 _KEEP = "flowrunner.keep"
+_RESERVE = "flowrunner.rate.reserve"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +200,8 @@ class HistoryReader:
 
     def _node_scheduled(self, event: HistoryEvent) -> Iterator[LogEntry]:
         scheduled = event.activity_task_scheduled_event_attributes
+        if scheduled.activity_type.name == _RESERVE:
+            return
         begun = self._begin(event, scheduled.activity_id, scheduled.activity_type.name)
         yield _of(event, "node.started", begun)
 

@@ -19,7 +19,7 @@ __all__ = ["STATUSES", "Listing", "RunFilter", "RunSummary", "list_runs", "visib
 _FLOW_STATUS = SearchAttributeKey.for_keyword("FlowStatus")
 _FLOW_LABELS = SearchAttributeKey.for_keyword_list("FlowLabels")
 
-_CACHE_TYPE = "flowrunner.cache"
+_HELPERS = ("flowrunner.cache", "flowrunner.lock", "flowrunner.rate")
 _SHARD = "~shard"
 """Runs that the interpreter makes for itself: nobody has started them, nobody looks for them."""
 
@@ -112,7 +112,7 @@ def visibility_query(wanted: RunFilter, *, registered: bool = True) -> str:
     """The filter in Temporal's own language."""
     terms = [
         f"TaskQueue = {_quoted(wanted.task_queue)}",
-        f"WorkflowType != '{_CACHE_TYPE}'",
+        *(f"WorkflowType != '{helper}'" for helper in _HELPERS),
         "ExecutionStatus != 'ContinuedAsNew'",  # the run it continues as stands for the whole
     ]
     if wanted.flow:

@@ -48,7 +48,8 @@ class NodeView:
 
 @dataclass(frozen=True, kw_only=True)
 class WaitView:
-    """What a run waits for: `kind` is `approval`, `event` or `timer`; `name` an event's signal."""
+    """What a run waits for: `kind` is `approval`, `event`, `timer` or `lock`; `name` an event's
+    signal, or the lock."""
 
     path: str
     kind: str

@@ -12,8 +12,10 @@ from flowspec.plan import (
     EdgePlan,
     ForeachPlan,
     GraphPlan,
+    LockPlan,
     NodePlan,
     Plan,
+    RatePlan,
     RepeatPlan,
     RetryPlan,
 )
@@ -55,7 +57,14 @@ def plans(draw: st.DrawFn) -> Plan:
         labels={},
         timeout=draw(st.sampled_from([None, None, 40.0])),
         graph=graph,
+        on_complete=draw(st.sampled_from([None, _callback("on_complete", "${output}")])),
+        on_failure=draw(st.sampled_from([None, _callback("on_failure", "${error.type}")])),
     )
+
+
+def _callback(key: str, payload: str) -> NodePlan:
+    params: JsonObject = {"payload": payload, "list": "${input.list}"}
+    return NodePlan(id=f"~{key}", type="call", tier="remote", params=params)
 
 
 def child_plan() -> Plan:
@@ -123,9 +132,26 @@ def _node(draw: st.DrawFn, node: NodePlan, prefix: str, depth: int) -> NodePlan:
         retry=draw(st.sampled_from([RetryPlan(), RetryPlan(attempts=2, interval=1.0)])),
         timeout=draw(st.sampled_from([None, None, 3.0, 7.0])),
         cache=draw(st.sampled_from([None, None, CachePlan(ttl=9.0)])) if kind == "call" else None,
+        lock=draw(st.sampled_from([None, None, *_LOCKS[depth]])),
+        rate=draw(st.sampled_from([None, None, *_RATES])) if kind in _STARTING else None,
     )
 
 
+_STARTING = ("call", "flow", "block")
+_LOCKS = [
+    (
+        LockPlan(name=name),
+        LockPlan(name=name, slots=2, expires=6.0),
+        LockPlan(name=f"${{input.why}} {name}", wait=2.0),
+    )
+    for name in ("outer", "inner")
+]
+"""Whoever holds an outer one may wait for an inner one, and never the other way round."""
+
+_RATES = (
+    RatePlan(name="slow", limit=1, per=2.0),
+    RatePlan(name="${input.why}", limit=2, per=0.5),
+)
 _FOREACHES = (
     ForeachPlan(items=[1, "${input.two}", 3], concurrency=2),
     ForeachPlan(items="${input.object}", tolerate=50.0, tolerate_percent=True),

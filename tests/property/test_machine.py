@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from flowspec.machine import Finished, Machine, Sleep
 from flowspec.machine.state import slots
 from flowspec.plan import Plan, dump_plan, load_plan
+from flowspec.sharing import LockBook
 from flowspec.values import Json, JsonObject
 from tests.claims import Claim, Keeps, Putter, from_text, loaded, to_text
 from tests.property.plans import INPUT, child_plan, plans
@@ -86,6 +87,7 @@ def _run(
     revive: bool = False,
     keeps: Keeps = "nothing",
     at_once: bool = True,
+    locks: dict[str, LockBook] | None = None,
 ) -> tuple[Finished, list[str]]:
     world = Disturbed(
         plans={"parent": plan, "child": child_plan()},
@@ -96,6 +98,7 @@ def _run(
         put=Putter(keeps=keeps, seed=seed),
         at_once=at_once,
         disturbance=disturbance,
+        locks={} if locks is None else locks,
     )
     return world.run("parent", INPUT), world.trace
 
@@ -132,6 +135,14 @@ def _decide(seed: int) -> Callable[[World, Machine], bool]:
 def test_every_run_ends(plan: Plan, seed: int, disturbance: str) -> None:
     finished, _ = _run(plan, seed, disturbance)
     assert (finished.status == "completed") == (finished.error is None)
+
+
+@settings(max_examples=200, deadline=None)
+@given(plans(), SEEDS, DISTURBANCES)
+def test_every_lock_is_given_back_whatever_happens(plan: Plan, seed: int, disturbance: str) -> None:
+    locks: dict[str, LockBook] = {}
+    _run(plan, seed, disturbance, locks=locks)
+    assert [name for name, book in locks.items() if not book.is_idle] == []
 
 
 @settings(max_examples=200, deadline=None)

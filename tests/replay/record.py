@@ -102,6 +102,18 @@ nodes:
 output: ${len(nodes.each.output)}
 """
 
+SHARES = """\
+flow: shares
+on_complete: {url: "http://127.0.0.1:1", secret: x}
+defaults: {retry: {attempts: 2, interval: 10ms}}
+nodes:
+  held:
+    type: block
+    lock: {name: recorded, wait: 1h, expires: 1h}
+    nodes:
+      each: {type: log, foreach: [1, 2, 3], rate: 2/s, params: {message: "${item}"}}
+"""
+
 
 async def _no_interaction(handle: Handle) -> None:
     await handle.result()
@@ -131,6 +143,7 @@ RUNS: dict[str, tuple[str, Callable[[Handle], Awaitable[None]]]] = {
     "undone": (UNDONE, _cancel),
     "fails": (FAILS, _no_interaction),
     "wide": (WIDE, _no_interaction),
+    "shares": (SHARES, _no_interaction),
 }
 
 

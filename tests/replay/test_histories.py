@@ -13,12 +13,15 @@ from temporalio.worker import Replayer
 from claimcheck.payloads import data_converter
 from workflows.cache import CacheEntry
 from workflows.flow import FlowWorkflow
+from workflows.lock import LockWorkflow
+from workflows.rate import RateWorkflow
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*/*.json"))
 
 
 def _replayer() -> Replayer:
-    return Replayer(workflows=[FlowWorkflow, CacheEntry], data_converter=data_converter())
+    kinds = [FlowWorkflow, CacheEntry, LockWorkflow, RateWorkflow]
+    return Replayer(workflows=kinds, data_converter=data_converter())
 
 
 def test_there_are_histories_of_a_release() -> None:

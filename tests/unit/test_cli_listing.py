@@ -9,6 +9,7 @@ from service.runs.listing import STATUSES, RunFilter, visibility_query
 
 ALL = (
     "TaskQueue = 'flows' AND WorkflowType != 'flowrunner.cache' "
+    "AND WorkflowType != 'flowrunner.lock' AND WorkflowType != 'flowrunner.rate' "
     "AND ExecutionStatus != 'ContinuedAsNew'"
 )
 
