@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from pathlib import Path
 
 import pytest
 
 from activities.agent.agent import AGENT
 from examples.llm_service import Model, Says
+from tests.mcp_server import serving
 from tests.server.conftest import MakeProduct
 from tests.server.support import Answer, HttpService, Product, Received, until
 
@@ -133,6 +135,35 @@ async def test_a_person_may_be_a_tool(make_product: MakeProduct, http_service: H
     assert product.cli("approve", "asking", "--action", "rejected").returncode == 0
     assert (await run.result())["text"] == "As you say"
     assert "rejected" in model.questions[1]["messages"][-1]["content"]
+
+
+SERVED = """\
+flow: served
+input: {required: [service, docs], properties: {service: {}, docs: {}}}
+nodes:
+  answer:
+    type: agent
+    params: {base_url: "${input.service}/v1", model: small, prompt: What is two and three?}
+    tools:
+      sums: {type: mcp.call, params: {url: "${input.docs}", allow: [add]}}
+output: ${nodes.answer.output.text}
+"""
+
+
+async def test_the_tools_of_a_real_mcp_server_are_tools_of_an_agent(
+    product: Product, http_service: HttpService, tmp_path: Path
+) -> None:
+    called = {"name": "sums_add", "arguments": {"a": 2, "b": 3}}
+    model = Model(http_service, Says(calls=[called]), Says(text="Five"))
+    client = await product.client()
+    with serving(tmp_path) as served:
+        given = {"service": http_service.url, "docs": served.url}
+        run = await client.start_workflow(
+            "flow", {"flow": SERVED, "input": given}, id="served", task_queue=product.task_queue
+        )
+        assert await run.result() == "Five"
+    assert [tool["function"]["name"] for tool in model.questions[0]["tools"]] == ["sums_add"]
+    assert "5" in model.questions[1]["messages"][-1]["content"]
 
 
 def _waits(product: Product, run: str, title: str) -> bool:
