@@ -22,6 +22,9 @@ _GENERAL_ERRORS = (
 )
 """Ways to fail that every node has."""
 
+_NOT_STARTED = "NotStarted"
+"""An attempt that had not begun: it is made again whatever `retry` says, and is not counted."""
+
 _COMPOSITES = ("block", "flow")
 _RESERVED = (*RESERVED_EVENTS, "complete")
 
@@ -219,9 +222,14 @@ def _default_retry(flow: Flow, catalogue: Catalogue, notes: Notes, *, calls: boo
 
 
 def _retry(retry: Retry, base: Path, known: tuple[str, ...], owner: str, notes: Notes) -> None:
+    known = tuple(name for name in known if name != _NOT_STARTED)
     for key, names in (("only", retry.only), ("never", retry.never)):
         for index, name in enumerate(names or ()):
             if name in known:
+                continue
+            if name == _NOT_STARTED:
+                message = f"{name!r} is no attempt: it is made again whatever `retry` says; drop it"
+                notes.add("FR508", (*base, key, index), message, found=name)
                 continue
             meant = nearest(name, known)
             verb = "ends" if owner == "no node type" else "never ends"

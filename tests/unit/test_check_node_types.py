@@ -125,6 +125,17 @@ def test_retries_name_errors_that_can_be() -> None:
     ]
 
 
+def test_retries_do_not_name_what_is_tried_again_anyhow() -> None:
+    found = messages("""
+        flow: hello
+        defaults: {retry: {never: [NotStarted]}}
+        nodes:
+          a: {type: http.request, params: {url: "https://x"}, retry: {only: [NotStarted]}}
+        """)
+    words = "'NotStarted' is no attempt: it is made again whatever `retry` says; drop it"
+    assert found == [words, words]
+
+
 CALL = "flow: hello\nHEAD\nnodes:\n  a: {type: call, queue: q, params: {activity: X}REST}\n"
 
 
