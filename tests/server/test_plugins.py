@@ -173,6 +173,6 @@ nodes:
     assert ended["error"]["attempt"] == 2
     assert ended["error"]["details"] is None
     assert ended["error"]["message"].endswith(
-        "after 2 attempts: this worker has no node type or activity 'good.one'; install its plug-in on every worker "
-        f"of the task queue '{bare.task_queue}'"
+        "after 2 attempts: this worker has no node type or activity 'good.one'; install its "
+        f"plug-in on every worker of the task queue '{bare.task_queue}'"
     )
