@@ -18,6 +18,7 @@ from activities.plugins import Plugins, load_plugins
 from activities.script import script
 from activities.shaping import template, transform, validate
 from activities.shell import container, shell
+from activities.sql import query as sql_query
 from activities.store import store
 from flowspec.builtin import BUILTIN
 from flowspec.catalogue import Catalogue
@@ -50,6 +51,7 @@ def implementations() -> tuple[AnyImplementation, ...]:
         *shell.NODE_TYPES,
         *container.NODE_TYPES,
         *store.NODE_TYPES,
+        *sql_query.NODE_TYPES,
     )
 
 

@@ -188,4 +188,28 @@ nodes:
 """,
         remedy="Remove the inner lock: the outer one is held all the time.",
     ),
+    ErrorCode(
+        code="FR513",
+        title="Expression in what has to stand as it is written",
+        explanation=(
+            "Some parameters are programs, such as the SQL of `sql.query`. If values were put into "
+            "their text, whoever gives the values could change what the program does. So they are "
+            "written in the flow as they are, and take values by other parameters."
+        ),
+        example="""\
+flow: hello
+secrets: [SHOP_DB]
+input: {required: [name], properties: {name: {type: string}}}
+nodes:
+  find:
+    type: sql.query
+    params:
+      url: ${secrets.SHOP_DB}
+      sql: SELECT * FROM people WHERE name = '${input.name}'
+""",
+        remedy=(
+            "Write the text without `${…}`, and give the value beside it: `name = :name` with "
+            '`params: {name: "${input.name}"}`.'
+        ),
+    ),
 )

@@ -1,4 +1,4 @@
-"""`store.*` on real workers: every example of the reference, and two workers on one store."""
+"""`store.*` and `sql.query` on real workers: every example of the reference and of the page."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 
+from activities.sql.query import SQL_QUERY
 from activities.store.changes import replacing
 from activities.store.sqlite import SqliteKeyValueStore
 from activities.store.store import NODE_TYPES
 from flowspec.values import Json
+from tests.postgres import PostgresServer, needs_postgres
 from tests.project.markdown import ROOT, blocks
 from tests.server.conftest import MakeProduct
 from tests.server.support import Product
 
+SQL = SQL_QUERY.node_type.example
 PAGE = ROOT / "docs" / "howto" / "store-and-sql.md"
 EXAMPLES = {one.node_type.name: one.node_type.example for one in NODE_TYPES}
 
@@ -25,7 +28,9 @@ EXAMPLES = {one.node_type.name: one.node_type.example for one in NODE_TYPES}
 def product(make_product: MakeProduct, tmp_path: Path) -> Product:
     """Two workers, which open their store at the same time."""
     made = make_product(
-        FLOWRUNNER_STORE=f"sqlite://{tmp_path}/kept/store.db", FLOWRUNNER_STORE_SHARED="*"
+        FLOWRUNNER_STORE=f"sqlite://{tmp_path}/kept/store.db",
+        FLOWRUNNER_STORE_SHARED="*",
+        FLOWRUNNER_FILES_DIRS=str(tmp_path),
     )
     for _ in range(2):
         made.start_worker()
@@ -86,6 +91,26 @@ def test_a_run_goes_on_where_the_one_before_has_ended(product: Product) -> None:
     }
     assert [output(product, texts["pick-up"]) for _ in range(2)] == [[1, 2, 3], [4, 5, 6]]
     assert [output(product, texts["note-price"]) for _ in range(2)] == [True, False]
+    dues = [
+        output(product, texts["collect-dues"], {"name": name, "due": due})
+        for name, due in (("Ann", "2026-12-01"), ("Bob", "2026-11-01"), ("Bob", "2026-12-24"))
+    ]
+    assert [[row["name"] for row in each] for each in dues] == [["Ann"], ["Bob"], ["Ann", "Bob"]]
+
+
+@needs_postgres
+def test_the_example_of_sql_asks_and_changes_a_database(
+    make_product: MakeProduct, postgres_server: PostgresServer
+) -> None:
+    url = postgres_server.make_database()
+    postgres_server.run("CREATE TABLE orders (id int, total numeric, paid date)", url)
+    postgres_server.run("CREATE TABLE reports (since date PRIMARY KEY, orders int)", url)
+    postgres_server.run("INSERT INTO orders VALUES (1, 9.50, '2026-11-20'), (2, 1, now())", url)
+    product = make_product(FLOWRUNNER_SECRET_SHOP_DB=url)
+    worker = product.start_worker()
+    assert output(product, SQL, {"since": "2026-01-01"})[0] == {"id": 1, "total": "9.50"}
+    assert postgres_server.run("SELECT orders FROM reports", url) == [(2,)]
+    assert "c0rrect" not in worker.output()
 
 
 MANY = """\

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tests.server.plays import commands, models, network, servers
+from tests.server.plays import commands, models, network, servers, sql
 from tests.server.plays.play import Setup
 
 __all__ = ["PLAYS", "SETTINGS"]
@@ -19,6 +19,7 @@ PLAYS: Final[Mapping[str, Setup]] = {
     **models.PLAYS,
     **servers.PLAYS,
     **commands.PLAYS,
+    **sql.PLAYS,
 }
 
 SETTINGS: Final[Mapping[str, str]] = commands.SETTINGS
