@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 import asyncpg
 
@@ -21,15 +19,13 @@ from activities.store.contract import (
     KeyValueStoreError,
     after_all_with,
 )
+from activities.store.pool import Connection, Pool, PoolTrouble
 from flowspec.values import JsonObject
 
 __all__ = ["PostgresKeyValueStore"]
 
 T = TypeVar("T")
-_Connection: TypeAlias = "asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]"
 
-_SECONDS: Final = 15.0
-_CONNECTIONS: Final = 8
 _SCHEMA: Final = 1
 _PURGED: Final = 4
 """With each change, so that what is swept away keeps up with what is written."""
@@ -67,24 +63,19 @@ _PURGE: Final = """
 
 
 class PostgresKeyValueStore(KeyValueStore):
-    """In tables of its own, `flowrunner_…`, in the schema that the user's search path begins with.
-
-    Works through a pooler of connections as well, also one that shares them by transactions.
-    """
+    """In tables of its own, `flowrunner_…`, in the schema that the search path begins with."""
 
     name = "postgresql"
 
     def __init__(self, url: str, *, clock: Clock = time.time) -> None:
         super().__init__(clock=clock)
-        self._url = url
-        self._pool: asyncpg.Pool[Any] | None = None
-        self._opening = asyncio.Lock()
+        self._pool = Pool(url, "FLOWRUNNER_STORE", _make_tables)
 
     async def read(self, space: str, key: str) -> Item | None:
         return await self._run(lambda db: _read(db, space, key, self.clock()))
 
     async def change(self, space: str, key: str, decide: Decide, *, once: str) -> JsonObject:
-        async def work(db: _Connection) -> JsonObject:
+        async def work(db: Connection) -> JsonObject:
             # Not by a snapshot that was made before others were waited for.
             async with db.transaction(isolation="read_committed"):
                 return await self._change(db, space, key, decide, once)
@@ -101,16 +92,10 @@ class PostgresKeyValueStore(KeyValueStore):
         return [_item(row) for row in await self._run(lambda db: db.fetch(query, *given))]
 
     async def close(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        try:
-            await asyncio.wait_for(pool.close(), _SECONDS)
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            pool.terminate()
+        await self._pool.close()
 
     async def _change(
-        self, db: _Connection, space: str, key: str, decide: Decide, once: str
+        self, db: Connection, space: str, key: str, decide: Decide, once: str
     ) -> JsonObject:
         await db.execute("SELECT pg_advisory_xact_lock($1)", _lock_of(space, key))
         now = self.clock()
@@ -125,68 +110,21 @@ class PostgresKeyValueStore(KeyValueStore):
             await db.execute(_PURGE, now, _PURGED)
         return outcome.result
 
-    async def _run(self, work: Callable[[_Connection], Awaitable[T]]) -> T:
-        what = "the store in PostgreSQL"
+    async def _run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         try:
-            async with asyncio.timeout(_SECONDS), self._connection() as db:
-                return await work(db)
-        except TimeoutError as error:
-            raise KeyValueStoreError(f"{what} does not answer in time") from error
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise KeyValueStoreError(f"{what}: {error}") from error
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[_Connection]:
-        async with self._opening:
-            if self._pool is None:
-                self._pool = await _open(self._url)
-            pool = self._pool
-        db = await _acquired(pool)
-        try:
-            yield db
-        finally:
-            await pool.release(db)
+            return await self._pool.run(work)
+        except PoolTrouble as error:
+            raise KeyValueStoreError(f"the store in PostgreSQL: {error}") from error
 
 
-async def _open(url: str) -> asyncpg.Pool[Any]:
-    # Without a cache of statements, which would be of another connection behind a pooler.
-    pool = await asyncpg.create_pool(
-        url,
-        min_size=0,
-        max_size=_CONNECTIONS,
-        timeout=_SECONDS,
-        statement_cache_size=0,
-        server_settings={"application_name": "flowrunner"},
-    )
-    try:
-        db = await _acquired(pool)
-        await _make_tables(db)
-        await pool.release(db)
-    except BaseException:
-        pool.terminate()
-        raise
-    return pool
-
-
-async def _acquired(pool: asyncpg.Pool[Any]) -> asyncpg.pool.PoolConnectionProxy[Any]:
-    try:
-        return await pool.acquire()
-    except ValueError:
-        # Without what it says, which may be the password.
-        raise KeyValueStoreError("the URL of FLOWRUNNER_STORE is not understood") from None
-
-
-async def _make_tables(db: _Connection) -> None:
+async def _make_tables(db: Connection) -> None:
     async with db.transaction(isolation="read_committed"):
         await db.execute("SELECT pg_advisory_xact_lock($1)", _MAKING_TABLES)
         if await db.fetchval("SELECT to_regclass('flowrunner_store')") is None:
             await db.execute(_TABLES)
         found = await db.fetchval("SELECT max(version) FROM flowrunner_store")
     if found != _SCHEMA:
-        raise KeyValueStoreError(
-            f"the tables of the store in PostgreSQL are of version {found}, which this Flowrunner "
-            "does not know"
-        )
+        raise PoolTrouble(f"its tables are of version {found}, which this Flowrunner does not know")
 
 
 def _lock_of(space: str, key: str) -> int:
@@ -195,14 +133,14 @@ def _lock_of(space: str, key: str) -> int:
     return int.from_bytes(digest[:8], signed=True)
 
 
-async def _read(db: _Connection, space: str, key: str, now: float) -> Item | None:
+async def _read(db: Connection, space: str, key: str, now: float) -> Item | None:
     query = f"SELECT {_COLUMNS} FROM flowrunner_items WHERE space = $1 AND key = $2"
     row = await db.fetchrow(query, space, key)
     item = None if row is None else _item(row)
     return item if item is not None and item.lives(now) else None
 
 
-async def _write(db: _Connection, space: str, key: str, item: Item | None) -> None:
+async def _write(db: Connection, space: str, key: str, item: Item | None) -> None:
     if item is None:
         query = "DELETE FROM flowrunner_items WHERE space = $1 AND key = $2"
         await db.execute(query, space, key)
