@@ -73,17 +73,16 @@ CONTAINER = declare(
         "first removes what an attempt before it may have left."
     ),
     example="""\
-flow: thumbnail
-input: {required: [picture]}
+flow: checksum
+input: {required: [file], properties: {file: {type: string}}}
 nodes:
-  shrink:
+  sum:
     type: container
     params:
-      image: docker.io/dpokidov/imagemagick:7.1.1
-      command: [in.png, -resize, 200x200, out.png]
-      files: {in.png: "${input.picture}"}
-      collect: [out.png]
-output: ${nodes.shrink.output.files[0].content}
+      image: docker.io/library/busybox:1.37
+      command: [sha256sum, in/file]
+      files: {in/file: "${input.file}"}
+output: ${split(nodes.sum.output.stdout, ' ')[0]}
 """,
     params=ContainerParams,
     result=Done,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from hashlib import sha256
 
 import pytest
 
+from activities.shell.container import CONTAINER
 from activities.shell.shell import SHELL
 from tests.containers import IMAGE, make_engine
 from tests.project.markdown import ROOT, blocks
@@ -90,3 +92,7 @@ def test_the_container_of_the_documentation_runs(
     product.write_flow("mean", flow)
     ended = product.cli_json("run", "mean", "--json")
     assert ended["output"] == len("[3,4,8]"), ended
+    example = CONTAINER.node_type.example.replace("docker.io/library/busybox:1.37", IMAGE)
+    product.write_flow("checksum", example)
+    ended = product.cli_json("run", "checksum", "--json", "--set", "file=abc")
+    assert ended["output"] == sha256(b"abc").hexdigest(), ended
