@@ -36,6 +36,10 @@ _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"} | {c: c for c in "\"'\\/"}
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _MOST_SIGNS = 20
+_NESTED = (
+    "this ${ stands inside another: is the } of that one missing? Inside, write names alone: "
+    "input.name"
+)
 
 
 @dataclass
@@ -156,7 +160,8 @@ class _Scanner:
         return '"' + "x" * (len(text) - 2) + '"'
 
     def _operator(self, text: str, at: int) -> str:
-        refusal = refused_operator(text)
+        nested = self.in_template and self.source.startswith("${", at)
+        refusal = _NESTED if nested else refused_operator(text)
         if refusal:
             self.scan.refuse(refusal, at)
         elif text in _CLOSING:

@@ -108,7 +108,9 @@ def test_all_problems_are_found() -> None:
         ("Hi ${input.name) there", 3, "this ${ is never closed by }"),
         ("Hi ${input.name + 'x} there", 18, "its second ' is missing"),
         ("Hi ${ {'a': [1} }", 12, "'[' is closed by '}'"),
-        ("${input.a + ${input.b}}", 12, "names stand without $"),
+        ("${input.a + ${input.b}}", 12, "this ${ stands inside another"),
+        ("${ {'a': ${input.b}} }", 9, "this ${ stands inside another: is the }"),
+        ("${upper(input.a\n${upper(input.b} c", 16, "this ${ stands inside another: is the }"),
         ("${upper(input.a} and ${input.b}", 7, "'(' is never closed by ')'"),
     ],
 )
