@@ -16,7 +16,7 @@ from activities.errors import NodeFailed
 from activities.http.answer import check_status, shown_url
 from activities.http.building import read_url
 from activities.http.client import ClientOpener
-from activities.http.errors import CLIENT_ERROR, RESPONSE_TOO_LARGE
+from activities.http.errors import CLIENT_ERROR, INVALID_RESPONSE, RESPONSE_TOO_LARGE
 from activities.http.fields import Timeouts, text_of
 from activities.http.request import HttpParams
 from activities.http.trouble import mapped_errors
@@ -32,6 +32,8 @@ _MOST_OF_ERROR: Final = 64 * 1024
 _SUCCESSES: Final = range(200, 300)
 _NO_ACCESS: Final = (401, 403)
 _NOT_FOUND: Final = 404
+_EMPTY: Final = (202, 204)
+_KINDS: Final = ("application/json", "text/event-stream")
 _ENCODED: Final = ("content-encoding", "content-length", "transfer-encoding")
 
 
@@ -92,7 +94,7 @@ class _Seam(httpx2.AsyncBaseTransport):
             response = await self._client.send(request, stream=True, follow_redirects=False)
         if response.status_code not in _SUCCESSES:
             return await self._refused(response, name)
-        self.note(request, None)
+        self.note(request, _of_another_kind(response, name))
         return _again(response, stream=_Measured(response, name, self))
 
     def note(self, request: httpx2.Request, trouble: NodeFailed | None) -> None:
@@ -162,6 +164,16 @@ def _again(
         stream=stream,
         content=content,
         request=response.request,
+    )
+
+
+def _of_another_kind(response: httpx2.Response, name: str) -> NodeFailed | None:
+    """What it means if the answer is none of the protocol: the URL of a web page, mostly."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if response.status_code in _EMPTY or kind in _KINDS:
+        return None
+    return NodeFailed(
+        INVALID_RESPONSE, f"{name} answered with {kind or 'no content type'}: is it an MCP server?"
     )
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.testing import ActivityEnvironment
 
 from activities.addresses import AddressPolicy
 from activities.attempt import Attempt, Options, Resources
@@ -69,7 +68,6 @@ async def act(
     options: Options | None = None,
     beat: Callable[[Json], None] | None = None,
     policy: AddressPolicy | None = None,
-    env: ActivityEnvironment | None = None,
     **params: Any,
 ) -> Any:
     async with Resources() as resources:
@@ -88,7 +86,8 @@ async def act(
         async def handle() -> Any:
             return await node.handler(read_params(node, params), attempt)
 
-        return await (env or lasting(60)).run(handle)
+        async with asyncio.timeout(25):  # none of these takes longer
+            return await lasting(60).run(handle)
 
 
 async def call(tool: str, arguments: JsonObject | None = None, **more: Any) -> Any:
@@ -319,7 +318,7 @@ async def test_a_server_that_dies_in_the_middle_is_transient(tmp_path: Path) -> 
             {"jsonrpc": "2.0", "id": None, "error": {"code": -1, "message": "x"}},
             "HttpServerError",
         ),
-        (200, "<html>", "McpRefused"),
+        (200, "<html>", "HttpInvalidResponse"),
         (200, {"jsonrpc": "2.0", "id": 1, "result": 5}, "HttpInvalidResponse"),
         (302, None, "HttpRedirect"),
     ],
@@ -334,11 +333,14 @@ async def test_answers_that_are_no_success_are_told_apart(
     assert (failed.retry_after == 7) is (status in (401, 403, 404, 429, 503))
 
 
-async def test_a_forgotten_session_is_begun_anew_by_the_next_attempt() -> None:
+def _old_server(called: Callable[[Received], Answer]) -> Callable[[Received], Answer]:
+    """One that begins with `initialize`, answers what else comes before with a bare 404, and then
+    everything by `called`."""
+
     def answer(request: Received) -> Answer:
         asked = request.json()
-        if "Mcp-Session-Id" in request.headers or "mcp-session-id" in request.headers:
-            return Answer(status=404, body="no such session")
+        if "mcp-session-id" in {name.lower() for name in request.headers}:
+            return called(request) if "id" in asked else Answer(status=202)
         if asked["method"] != "initialize":
             return Answer(status=404)
         result: Json = {
@@ -349,11 +351,26 @@ async def test_a_forgotten_session_is_begun_anew_by_the_next_attempt() -> None:
         said: Json = {"jsonrpc": "2.0", "id": asked["id"], "result": result}
         return Answer(body=said, headers={"Mcp-Session-Id": "s"})
 
+    return answer
+
+
+async def test_a_forgotten_session_is_begun_anew_by_the_next_attempt() -> None:
     with HttpService() as service:
-        service.on("POST", "/mcp", answer)
+        service.on("POST", "/mcp", _old_server(lambda _: Answer(status=404)))
         failed = await failure(MCP_TOOLS, "McpConnectionLost", url=f"{service.url}/mcp")
     assert not failed.error.permanent
     assert "forgotten" in failed.message
+
+
+async def test_trouble_at_the_beginning_is_not_told_of_what_fails_later() -> None:
+    def refuse(request: Received) -> Answer:
+        error: Json = {"code": -32601, "message": "no tools here"}
+        return Answer(body={"jsonrpc": "2.0", "id": request.json()["id"], "error": error})
+
+    with HttpService() as service:
+        service.on("POST", "/mcp", _old_server(refuse))
+        failed = await failure(MCP_TOOLS, "McpRefused", url=f"{service.url}/mcp")
+    assert "no tools here" in failed.message
 
 
 async def test_private_addresses_are_refused_where_they_are_guarded(server: Serving) -> None:
