@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from tests.mail import Certificates
 from tests.server.support import Running, clean_environment, free_port, until
 
 __all__ = ["PASSWORD", "PostgresServer", "needs_postgres", "start_postgres"]
@@ -73,18 +74,26 @@ class PostgresServer:
 
 
 @contextmanager
-def start_postgres() -> Iterator[PostgresServer]:
-    """A server of its own, in the foreground; it never runs as root."""
+def start_postgres(certificates: Certificates | None = None) -> Iterator[PostgresServer]:
+    """A server of its own, in the foreground, with TLS if it has a certificate; it never runs as
+    root."""
     with TemporaryDirectory(prefix="postgres-") as name:
         folder = Path(name)
         (folder / "password").write_text(PASSWORD)
+        tls = _tls(folder, certificates)
         made = _prefix(folder)
         initdb = [str(_program("initdb")), "-D", f"{folder}/data", "-U", USER, "-E", "UTF8"]
         initdb += ["--locale=C.UTF-8", "-A", "scram-sha-256", f"--pwfile={folder}/password", "-N"]
         subprocess.run([*made, *initdb], check=True, capture_output=True, cwd=folder)
         port = free_port()
         options = [f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories="]
-        options += ["fsync=off", "max_connections=100", "shared_buffers=16MB", "lc_messages=C"]
+        options += [
+            *tls,
+            "fsync=off",
+            "max_connections=100",
+            "shared_buffers=16MB",
+            "lc_messages=C",
+        ]
         argv = [str(_program("postgres")), "-D", f"{folder}/data"]
         argv += [word for option in options for word in ("-c", option)]
         log = folder / "out.log"
@@ -96,6 +105,17 @@ def start_postgres() -> Iterator[PostgresServer]:
             yield server
         finally:
             process.stop()
+
+
+def _tls(folder: Path, certificates: Certificates | None) -> list[str]:
+    """The settings for it; the files are copied to where the server may read them."""
+    if certificates is None:
+        return []
+    shutil.copy(certificates.chain, folder / "chain.pem")
+    shutil.copy(certificates.key, folder / "key.pem")
+    (folder / "key.pem").chmod(0o600)
+    files = [f"ssl_cert_file={folder}/chain.pem", f"ssl_key_file={folder}/key.pem"]
+    return ["ssl=on", *files]
 
 
 def _prefix(folder: Path) -> list[str]:

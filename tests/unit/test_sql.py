@@ -21,7 +21,8 @@ from activities.sql.query import SQL_QUERY, QueryParams
 from flowspec.check import check
 from flowspec.values import Json
 from tests import attempts
-from tests.postgres import PASSWORD, PostgresServer, needs_postgres
+from tests.mail import make_certificates
+from tests.postgres import PASSWORD, PostgresServer, needs_postgres, start_postgres
 
 CALL = {"node": "n", "flow": "f", "run_id": "r", "key": "k"}
 
@@ -387,6 +388,28 @@ async def test_a_deadlock_is_tried_again(postgres: Base) -> None:
     assert failed.type == "SqlConflict"
     assert not failed.non_retryable
     assert await postgres.rows("SELECT sum(n) FROM t") == [[2]]
+
+
+@needs_postgres
+async def test_a_certificate_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificates = make_certificates(tmp_path)
+    ask = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+    with start_postgres(certificates) as server:
+
+        async def over_tls(mode: str) -> Json:
+            url = server.url().replace("127.0.0.1", "localhost")
+            ended = await Base(f"{url}?sslmode={mode}", tmp_path).rows(ask)
+            found: Json = ended[0][0]
+            return found
+
+        assert await over_tls("disable") is False
+        assert await over_tls("require") is True
+        url = server.url().replace("127.0.0.1", "localhost") + "?sslmode=verify-full"
+        error, told = await Base(url, tmp_path).refused(ask)
+        assert error == "SqlLoginFailed"
+        assert "certificate" in told
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+        assert await over_tls("verify-full") is True
 
 
 @needs_postgres
