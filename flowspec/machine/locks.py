@@ -124,7 +124,8 @@ class Locks:
         if run.ending is not None:
             self._runs.settle(run)
         else:
-            self._runs.end(run, {"outcome": "failure", "error": {**error, "node": path}})
+            told = f"the lock {run.lock['name']!r} cannot be asked for: {error['message']}"
+            self._fail(run, "LockUnavailable", told)
 
     def waited(self, path: str, _: Json) -> None:
         run = self._core.state.runs.get(path)

@@ -30,6 +30,7 @@ class Rates:
         core.on("rate.named", self.named)
         core.on("rate.given", self.given)
         core.on("rate.failed", self.failed)
+        core.on("rate.unavailable", self.unavailable)
 
     def admits(self, item: ItemState, plan: NodePlan) -> bool:
         """Whether it is the item's turn. If not, its round begins anew when it is."""
@@ -106,7 +107,7 @@ class Rates:
             attempt_timeout=30.0,
             retry=_RETRY,
         )
-        self._core.ask(call, ["rate.given", path], ["rate.failed", path])
+        self._core.ask(call, ["rate.given", path], ["rate.unavailable", path])
 
     def given(self, path: str, answer: JsonObject) -> None:
         run = self._core.state.runs.get(path)
@@ -130,6 +131,10 @@ class Rates:
         item.operation = f"{item.path}~turn"
         title = f"turn of {item.path}"
         self._core.sleep(item.operation, moment, ["item.again", item.path], title)
+
+    def unavailable(self, path: str, error: JsonObject) -> None:
+        told = f"no start can be reserved: {error['message']}"
+        self.failed(path, make_error("RateUnavailable", told))
 
     def failed(self, path: str, error: JsonObject) -> None:
         run = self._core.state.runs.get(path)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from flowspec.document import Flow, Foreach, Node, Repeat, Retry
 from flowspec.edges import Arrow
+from flowspec.modifiers import Lock, Rate
 from flowspec.schedules import Schedule
 from tests.project.markdown import ROOT
 
@@ -20,6 +21,8 @@ SECTIONS: list[tuple[str, type[BaseModel], set[str]]] = [
     ("### Foreach", Foreach, set()),
     ("### Repeat", Repeat, set()),
     ("### Retry and timeouts", Retry, set()),
+    ("### Lock", Lock, set()),
+    ("### Rate", Rate, set()),
     ("## Schedules", Schedule, set()),
 ]
 

@@ -173,7 +173,7 @@ def test_a_run_that_is_cancelled_while_it_asks_gives_back_what_it_may_have(way: 
 @every_way
 def test_a_lock_that_cannot_be_asked_for_or_given_back_stops_nobody(way: Way) -> None:
     down = {name: fails("Down") for name in ("flowrunner.lock.ask", "flowrunner.lock.return")}
-    assert one(way, answers=down).messages == ["Down work"]
+    assert one(way, answers=down).messages == ["LockUnavailable work"]
     played = one(way, answers={"flowrunner.lock.return": fails("Down")})
     assert played.calls == HELD
 
