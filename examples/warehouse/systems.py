@@ -1,4 +1,4 @@
-"""The systems that the flows of this folder talk to: a shop, a warehouse, an alarm and mail.
+"""The systems that the flows of this folder talk to: a shop, an alarm and mail.
 
     python -m examples.warehouse.systems
     python -m examples.warehouse.systems --broken "GET /shop/customers"
@@ -23,12 +23,11 @@ from urllib.parse import parse_qs
 from examples.mailbox import Mailbox
 from examples.service import Answer, HttpService, Received
 
-__all__ = ["ALERT_SECRET", "SHOP_KEY", "WAREHOUSE_TOKEN", "Business"]
+__all__ = ["ALERT_SECRET", "SHOP_KEY", "Business"]
 
 HTTP_PORT = 8099
 MAIL_PORT = 8025
 SHOP_KEY = "shop-key"
-WAREHOUSE_TOKEN = "warehouse-token"
 ALERT_SECRET = "whsec_" + base64.b64encode(b"a key for alarms, 32 bytes long.").decode()
 
 _NO_SUCH = Answer(status=404, body={"error": "there is no such thing"})
@@ -44,7 +43,6 @@ class Business(HttpService):
         super().__init__(port)
         self.mailbox = Mailbox(mail_port, told=self._tell_mail)
         self.shop: dict[str, dict[str, _Record]] = {"orders": {}, "customers": {}}
-        self.warehouse: dict[str, dict[str, _Record]] = {"orders": {}, "customers": {}}
         self.alerts: list[Any] = []
         self.broken: set[str] = set()
         """What answers 503, such as `GET /shop/customers`."""
@@ -103,9 +101,6 @@ class Business(HttpService):
                 return Answer(body=found) if found else _NO_SUCH
             case ["GET", "shop", "orders", name, "lines"]:
                 return Answer(body=_lines(name))
-            case ["PUT", "warehouse", feed, name]:
-                self.warehouse[feed][name] = request.json()
-                return Answer(status=204)
             case ["POST", "alerts"]:
                 self.alerts.append(request.json())
                 return Answer(status=202)
@@ -124,8 +119,6 @@ class Business(HttpService):
     def _allowed(self, request: Received) -> bool:
         if request.path.startswith("/shop/"):
             return request.headers.get("X-Api-Key") == SHOP_KEY
-        if request.path.startswith("/warehouse/"):
-            return request.headers.get("Authorization") == f"Bearer {WAREHOUSE_TOKEN}"
         return _signed(request)
 
     def _tell_mail(self, mail: EmailMessage) -> None:
