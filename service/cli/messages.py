@@ -8,11 +8,19 @@ from dataclasses import dataclass
 
 from claimcheck.cloakroom import DEFAULT_THRESHOLD
 from flowspec.values import JsonObject
+from flowspec.wording import did_you_mean, listed, nearest
 from service.cli.context import handle_of
 from service.cli.inputs import read_data
 from service.cli.screen import note, print_json
 from service.errors import InputWrong
-from service.runs.steering import Decision, cancel, decide, only_approval, send_signal
+from service.runs.steering import (
+    Decision,
+    cancel,
+    decide,
+    events_of_flow,
+    only_approval,
+    send_signal,
+)
 from service.settings import load_claim_check_settings
 
 __all__ = ["Answer", "ask_to_cancel", "give_decision", "send_control", "send_event"]
@@ -38,8 +46,19 @@ async def send_event(
     if name in _CONTROLS:
         raise InputWrong(f"{name!r} is no event: use `flowrunner {name} {workflow_id}`")
     value = read_data(data, settings, sys.stdin)
-    await send_signal(await handle_of(workflow_id), name, value)
+    handle = await handle_of(workflow_id)
+    await send_signal(handle, name, value)
     _done({"workflow_id": workflow_id, "signal": name}, f"sent {name!r} to {workflow_id}", json)
+    events = await events_of_flow(handle)
+    if events is not None and name not in events:
+        note(f"{workflow_id} will not heed it: {_its_events(name, events)}")
+
+
+def _its_events(name: str, events: frozenset[str]) -> str:
+    if not events:
+        return "its flow waits for no events"
+    known = listed([repr(each) for each in sorted(events)], "and")
+    return f"its flow waits for {known}{did_you_mean(nearest(name, sorted(events)))}"
 
 
 async def give_decision(workflow_id: str, answer: Answer, *, json: bool) -> None:

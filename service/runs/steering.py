@@ -10,16 +10,27 @@ from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
 from claimcheck.payloads import Inline, write_json
+from flowspec.machine.program import Program
+from flowspec.plan import PlanInvalid, load_plan
 from flowspec.values import Json, JsonObject
-from service.errors import InputWrong, NoWorker, RunEnded
+from service.errors import InputWrong, NoWorker, RunEnded, ServiceError
 from service.runs.failures import mapped
 from service.runs.looking import ask_status, describe, state_of
 from service.runs.view import WaitView
 from service.settings.sizes import format_size
 
-__all__ = ["Decision", "cancel", "decide", "find_approval", "only_approval", "send_signal"]
+__all__ = [
+    "Decision",
+    "cancel",
+    "decide",
+    "events_of_flow",
+    "find_approval",
+    "only_approval",
+    "send_signal",
+]
 
 _UPDATE_TIMEOUT = timedelta(seconds=15)
+_PATIENCE = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +57,17 @@ async def send_signal(handle: WorkflowHandle[Any, Any], name: str, data: Json = 
     """Give a running run an event; without data the signal carries nothing."""
     with mapped(handle.id):
         await handle.signal(name, args=[] if data is None else [data])
+
+
+async def events_of_flow(handle: WorkflowHandle[Any, Any]) -> frozenset[str] | None:
+    """The events that the run's flow ever waits for; None if no worker tells, or the run alone
+    will know."""
+    try:
+        with mapped(handle.id):
+            plan = await handle.query("plan", rpc_timeout=_PATIENCE)
+        return None if plan is None else Program(load_plan(plan)).events
+    except (ServiceError, PlanInvalid):
+        return None
 
 
 async def cancel(handle: WorkflowHandle[Any, Any]) -> None:

@@ -474,6 +474,15 @@ def test_without_a_worker_status_and_logs_come_from_history(own_product: Product
     assert "no worker answers" in own_product.cli("status", "cli-closed").stderr
 
 
+def test_an_event_that_no_flow_waits_for_is_sent_with_a_warning(product: Product) -> None:
+    _started(product, "cli_wait", "cli-misspelt")
+    done = product.cli("signal", "cli-misspelt", "redy")
+    assert done.returncode == 0
+    assert "cli-misspelt will not heed it: its flow waits for 'ready'; did you mean" in done.stderr
+    done = product.cli("signal", "cli-misspelt", "ready")
+    assert done.stderr == "sent 'ready' to cli-misspelt\n"
+
+
 def test_logs_can_be_followed_to_the_end(product: Product) -> None:
     _started(product, "cli_wait", "cli-logs")
     following = product.start_cli("logs", "cli-logs", "--follow")
