@@ -67,7 +67,7 @@ nodes:
             "The setting says nothing for this node. What the interpreter does itself is not "
             "tried again, cached or sent to a queue; what runs as a local activity goes to no "
             "queue and sends no heartbeat; `return` ends its graph and can be neither repeated "
-            "nor undone."
+            "nor undone; what takes no time holds no lock, and what only waits keeps to no rate."
         ),
         example="""\
 flow: hello
@@ -211,5 +211,23 @@ nodes:
             "Write the text without `${…}`, and give the value beside it: `name = :name` with "
             '`params: {name: "${input.name}"}`.'
         ),
+    ),
+    ErrorCode(
+        code="FR514",
+        title="Call of an activity of Flowrunner itself",
+        explanation=(
+            "`call` runs activities of other workers. Those of Flowrunner are told by the "
+            "interpreter for which flow and run they work; a flow that told them that itself could "
+            "reach what belongs to another."
+        ),
+        example="""\
+flow: hello
+nodes:
+  read:
+    type: call
+    queue: flows
+    params: {activity: store.get, args: [{key: name}]}
+""",
+        remedy="Use the node type: `type: store.get`.",
     ),
 )

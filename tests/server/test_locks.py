@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from temporalio.worker import Replayer
 from activities.claims import FlowClaim
 from claimcheck.payloads import data_converter
 from flowspec.sharing import lock_id
+from tests.project.markdown import blocks
 from tests.server.conftest import MakeProduct
 from tests.server.support import Answer, HttpService, Product, Received, start_temporal
 from workflows.flow import FlowWorkflow
@@ -300,3 +302,29 @@ async def test_list_leaves_out_the_workflows_that_keep_books(runs: Runs) -> None
     found = [each["workflow_id"] for each in listed]
     assert run.id in found
     assert not [id for id in found if id.startswith("flowrunner-")]
+
+
+def shown(name: str) -> str:
+    """A flow of the documentation."""
+    return next(each.text for each in blocks("yaml") if each.text.startswith(f"flow: {name}\n"))
+
+
+async def test_the_flows_of_the_documentation_run_and_a_holder_can_be_expelled(
+    runs: Runs,
+) -> None:
+    client, queue = runs.client, runs.product.task_queue
+    for name, told in (("deploy", {"env": "staging"}), ("render", {"scenes": [1, 2, 3, 4, 5]})):
+        flow = {"flow": shown(name), "input": told}
+        await client.execute_workflow("flow", flow, id=f"{queue}-{name}", task_queue=queue)
+    await runs.start("first", waits=True)
+    await runs.entered("first")
+    second = await runs.start("second")
+    await runs.in_line(1)
+    at = ("--workflow-id", lock_id(runs.lock))
+    seen = runs.product.temporal("workflow", "query", *at, "--type", "state").stdout
+    (holder,) = (await runs.book())["holders"]
+    assert holder["token"] in seen
+    token = json.dumps(holder["token"])
+    told = runs.product.temporal("workflow", "signal", *at, "--name", "give_back", "--input", token)
+    assert told.returncode == 0, told.stderr
+    assert await second.result() == "success"
