@@ -48,7 +48,8 @@ class NoWorker(TemporalUnreachable):
     def of(cls, workflow_id: str) -> NoWorker:
         return cls(
             f"no worker answers for run {workflow_id!r}: does one run on its task queue?\n"
-            "Start one with `flowrunner worker`, or everything with `flowrunner dev`."
+            "Start one with `flowrunner worker`, or everything with `flowrunner dev`; if there is "
+            f"one, `flowrunner status {workflow_id}` says what keeps it from going on."
         )
 
 

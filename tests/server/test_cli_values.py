@@ -211,6 +211,7 @@ def test_status_says_why_a_worker_cannot_go_on(sealed_product: Product) -> None:
     done = newer.cli("status", run)
     assert told["trouble"] in done.stderr
     assert "no worker" not in done.stderr
+    assert f"`flowrunner status {run}` says what keeps it" in newer.cli("approve", run).stderr
     log = sealed_product.workers[0].output()
     assert "a run cannot go on, and is tried again" in log
     assert "Traceback" not in log
