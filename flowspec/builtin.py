@@ -263,6 +263,7 @@ CALL = NodeType(
         },
     ),
     output_schema={"description": "What the activity returns, which has to be JSON"},
+    literal_params=("activity",),
     example="""\
 flow: charge
 input: {required: [order, amount], properties: {order: {type: string}, amount: {type: integer}}}

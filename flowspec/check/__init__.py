@@ -62,7 +62,7 @@ def check(
     check_graph(laid_out, catalogue, damage, notes)
     check_node_types(laid_out, catalogue, damage, notes, flow_names=flow_names)
     check_modifiers(laid_out, catalogue, notes)
-    check_calls(laid_out, notes)
+    check_calls(laid_out, catalogue, notes)
     check_callbacks(flow, catalogue, damage, notes)
     sound = not any(problem.path[:1] == ("input",) for problem in parsed.problems)
     check_schedules(flow, damage, notes, input_is_sound=sound)

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from flowspec.catalogue import Catalogue
 from flowspec.check.notes import Notes
 from flowspec.check.outline import Outline
 from flowspec.model import Flow, Node, Retry
 
 __all__ = ["check_calls"]
 
+_RESERVED = "flowrunner."
 
-def check_calls(outline: Outline, notes: Notes) -> None:
+
+def check_calls(outline: Outline, catalogue: Catalogue, notes: Notes) -> None:
     for _, node in outline.nodes():
         if node.type == "call":
+            _activity(node, catalogue, notes)
             _queue(node, outline.flow, notes)
             _retry(node, outline.flow, notes)
+
+
+def _activity(node: Node, catalogue: Catalogue, notes: Notes) -> None:
+    """Ours are told who asks by the interpreter; who could tell them that by arguments of his own
+    could be anybody."""
+    name = node.params.get("activity")
+    if not isinstance(name, str) or not (name in catalogue or name.startswith(_RESERVED)):
+        return
+    advice = f"write `type: {name}`" if name in catalogue else "choose another"
+    message = f"{name!r} is an activity of Flowrunner itself, which `call` does not run; {advice}"
+    notes.add("FR514", (*node.path, "params", "activity"), message, found=name)
 
 
 def _queue(node: Node, flow: Flow, notes: Notes) -> None:

@@ -187,3 +187,23 @@ def test_the_flows_heartbeat_is_not_for_activities_that_were_not_written_to_beat
     assert node_of(text, "a").queue == "q"
     own = CALL.replace("REST", ", heartbeat: 7s").replace("HEAD", "defaults: {heartbeat: 5s}")
     assert node_of(own, "a").heartbeat == 7
+
+
+@pytest.mark.parametrize(
+    ("activity", "code"),
+    [
+        ("store.get", "FR514"),
+        ("flowrunner.evaluate", "FR514"),
+        ("'${input.x}'", "FR513"),
+    ],
+)
+def test_our_own_activities_are_not_told_by_a_flow_for_whom_they_work(
+    activity: str, code: str
+) -> None:
+    found = codes(f"""\
+        flow: f
+        input: {{required: [x], properties: {{x: {{type: string}}}}}}
+        nodes:
+          a: {{type: call, queue: q, params: {{activity: {activity}}}}}
+        """)
+    assert code in [each.partition(" ")[0] for each in found]

@@ -117,7 +117,6 @@ def test_without_claims_the_arguments_are_read_and_with_them_they_are_handed_on(
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ('{activity: "${input.x}"}', "activity: expected the name of an activity"),
         ('{activity: A, args: "${input.x}"}', "args: expected a list"),
     ],
 )
