@@ -48,3 +48,12 @@ def postgres_server() -> Iterator[PostgresServer]:
 
     with start_postgres() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def pgvector_server() -> Iterator[PostgresServer]:
+    """One with pgvector for the whole run. Only with `needs_pgvector`."""
+    from tests.postgres import start_postgres
+
+    with start_postgres(vectors=True) as server:
+        yield server

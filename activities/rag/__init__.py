@@ -1,0 +1,1 @@
+"""Node types that find passages of documents by what they mean."""
