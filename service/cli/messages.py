@@ -47,9 +47,10 @@ async def send_event(
         raise InputWrong(f"{name!r} is no event: use `flowrunner {name} {workflow_id}`")
     value = read_data(data, settings, sys.stdin)
     handle = await handle_of(workflow_id)
+    # Asked before, for a run that has work to do answers late.
+    events = await events_of_flow(handle)
     await send_signal(handle, name, value)
     _done({"workflow_id": workflow_id, "signal": name}, f"sent {name!r} to {workflow_id}", json)
-    events = await events_of_flow(handle)
     if events is not None and name not in events:
         note(f"{workflow_id} will not heed it: {_its_events(name, events)}")
 

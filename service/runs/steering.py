@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 _UPDATE_TIMEOUT = timedelta(seconds=15)
-_PATIENCE = timedelta(seconds=2)
+_PATIENCE = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -115,7 +115,11 @@ async def test_a_run_waits_to_send_what_is_too_large_and_sends_nothing_of_it_inl
     start(product, "sending")
     proxy.next(_AWAY, method="PUT", times=_ALWAYS)
     go(product, "sending", "y" * 30_000)
-    until(lambda: log_has(product, "Failed encoding completion"), what="a vain try", seconds=90)
+    until(
+        lambda: log_has(product, "a run cannot go on, and is tried again"),
+        what="a vain try",
+        seconds=90,
+    )
     proxy.forget()
     assert output(product, "sending")["twice"] == 2
     for event in await history(product, "sending"):
