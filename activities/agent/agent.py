@@ -25,6 +25,7 @@ from flowspec.values import Json
 
 __all__ = [
     "AGENT",
+    "AGENT_TURN",
     "BUDGET_SPENT",
     "NODE_TYPES",
     "AgentParams",

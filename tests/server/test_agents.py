@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.agent.agent import AGENT
+from activities.agent.agent import AGENT, AGENT_TURN
 from examples.llm_service import Model, Says
 from tests.mcp_server import serving
 from tests.server.conftest import MakeProduct
@@ -87,6 +87,10 @@ async def test_the_example_of_the_reference_runs(
     weather(http_service, "Linz")
     done = product.cli_json("run", "weather-desk", "--json", "--set", "question=Linz?")
     assert done["output"] == "Sunny in Linz", done
+    turn = AGENT_TURN.node_type.example
+    here = f"model: llama3, base_url: '{http_service.url}/v1', api_key: {KEY}"
+    product.write_flow("one-turn", turn.replace("model: llama3", here))
+    assert product.cli_json("run", "one-turn", "--json")["output"] == "Sunny in Linz"
 
 
 async def test_no_answer_is_paid_for_twice_when_the_worker_is_killed(
