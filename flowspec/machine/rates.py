@@ -124,7 +124,7 @@ class Rates:
             run.queueing = False
 
     def _give(self, item: ItemState, moment: float) -> None:
-        item.turn = moment
+        item.turn = max(moment, self._core.now)
         if moment <= self._core.now:
             self._core.do("item.round", item.path)
             return

@@ -263,7 +263,7 @@ def _in_waiter(waiter: dict[str, Any]) -> _Slots:
     for step in (waiter["then"], waiter["otherwise"]):
         if step[0] == "item.set":
             yield from ((step[2], name) for name in step[2])
-        elif step[0] in ("item.stored", "lock.returned"):
+        elif step[0] == "item.stored":
             yield from _in_result(step[2])
 
 

@@ -120,9 +120,11 @@ def test_a_callback_that_cannot_be_worked_out_changes_nothing(way: Way) -> None:
 
 @every_way
 def test_nothing_that_comes_while_somebody_is_told_makes_it_be_told_twice(way: Way) -> None:
-    played = run(way, WELL, slow=["~on_complete"], script=[cancel(), cancel()])
-    assert played.calls == ["work", "~on_complete"]
-    assert played.finished.status == "completed"
+    told: dict[str, Any] = {"slow": ["~on_complete", "~on_failure"], "script": [cancel(), cancel()]}
+    assert run(way, WELL, **told).calls == ["work", "~on_complete"]
+    assert run(way, WELL, **told).finished.status == "completed"
+    assert run(way, BAD, **told).calls == ["work", "back", "~on_failure"]
+    assert run(way, BAD, **told).error["type"] == "Bad"
 
 
 @every_way
@@ -132,6 +134,8 @@ def test_the_timeout_of_a_run_does_not_count_for_telling(way: Way) -> None:
     played = play_text(text.replace("NODE", rest), way, {"n": 7})
     assert played.calls == ["work", "back", "~on_failure"]
     assert event(played, "~on_failure")["error"]["type"] == "Timeout"
+    well = play_text(text.replace("NODE", WELL), way, {"n": 7})
+    assert well.before("stop ~timeout", "call ~on_complete")
 
 
 @every_way
@@ -147,6 +151,7 @@ def test_a_sub_flow_tells_of_itself_and_parts_of_a_foreach_do_not(way: Way) -> N
     wide = (
         FLOW.replace("flow: f\n", "flow: wide\n", 1)
         .replace("MORE", "")
+        .replace("/${input.n}", "")
         .replace("NODE", "{type: log, foreach: [1, 2, 3, 4, 5], params: {message: x}}")
     )
     inside = FLOW.replace("MORE", "").replace("NODE", WELL)

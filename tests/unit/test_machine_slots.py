@@ -28,7 +28,7 @@ from tests.unit.test_machine_shards import sharded
 RUN: JsonObject = {"id": "run-1", "workflow_id": "w", "flow": "f", "version": "1", "started": ""}
 LARGE: JsonObject = {"text": "LARGE"}
 INPUT: Any = {"x": LARGE, "list": [LARGE, LARGE, LARGE], "kept": Claim({"x": 1, "yes": True})}
-NEVER_BEGIN = ("away", "away/output~", "away~params", "again~repeat", "store~store")
+NEVER_BEGIN = ("away", "away/output~", "away~params", "again~repeat", "store~store", "~on_complete")
 
 HEAD = """\
 flow: f
@@ -41,6 +41,10 @@ nodes:
 
 HEAD_WITHOUT_SECRETS = HEAD.replace("secrets: [TOKEN]\n", "")
 REST = "{type: wait, params: {for: 1h}}"
+TOLD = """\
+  r: {type: return, params: {value: "${input.x}"}}
+on_complete: {url: "https://x", secret: "${secrets.TOKEN}"}
+"""
 PLACES = {
     "input/x/": f"  a: {REST}",
     "frames//vars/v/": f"  a: {REST}",
@@ -112,6 +116,8 @@ PLACES = {
     "waiters/away~params/then/2/v/": (
         '  away: {type: set, params: {s: "${[input.kept.x, vars.s]}"}}'
     ),
+    "telling/output/": TOLD,
+    "waiters/~on_complete/asked/argument/params/payload/output/": TOLD,
     "items/again/last/output/": (
         "  again: {type: log, params: {message: x}, repeat: {until: input.kept.yes}}"
     ),
