@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from activities.attempt import Options, Resources
     from activities.mcp.options import McpOptions
     from activities.plugins import Plugins
+    from activities.rag.options import VectorOptions
     from activities.secrets import Secrets
     from activities.shell.options import ContainerOptions, ShellOptions
     from activities.store.options import StoreOptions
@@ -163,8 +164,10 @@ def node_options(settings: NodeSettings) -> Options:
     from activities.attempt import Options
     from activities.script.script import ScriptOptions
 
+    store = _store_options(settings)
     return Options(
-        _store_options(settings),
+        store,
+        _vector_options(settings, store),
         ScriptOptions(most_memory=settings.script_memory),
         *_command_options(settings),
         _mcp_options(settings),
@@ -201,6 +204,21 @@ def _store_options(settings: NodeSettings) -> StoreOptions:
     except ValueError as error:  # which does not show the URL
         raise SettingsInvalid((f"FLOWRUNNER_STORE: {error}",)) from error
     return StoreOptions(place=place, shared=settings.store_shared)
+
+
+def _vector_options(settings: NodeSettings, store: StoreOptions) -> VectorOptions:
+    from activities.rag.options import VectorOptions, read_vector_place
+    from service.settings import SettingsInvalid
+
+    url = settings.vectors_url
+    try:
+        place = None if url is None else read_vector_place(url)
+    except ValueError as error:  # which does not show the URL
+        raise SettingsInvalid((f"FLOWRUNNER_VECTORS: {error}",)) from error
+    if place and store.place and place.path == store.place.path:
+        said = "expected another file than that of FLOWRUNNER_STORE, in which other things are"
+        raise SettingsInvalid((f"FLOWRUNNER_VECTORS: {said}",))
+    return VectorOptions(place=place)
 
 
 def _mcp_options(settings: NodeSettings) -> McpOptions:

@@ -15,6 +15,7 @@ from activities.llm import chat, embed
 from activities.mail import receive, send
 from activities.mcp import call, tools
 from activities.plugins import Plugins, load_plugins
+from activities.rag import rag
 from activities.script import script
 from activities.shaping import template, transform, validate
 from activities.shell import container, shell
@@ -44,6 +45,7 @@ def implementations() -> tuple[AnyImplementation, ...]:
         *receive.NODE_TYPES,
         *chat.NODE_TYPES,
         *embed.NODE_TYPES,
+        *rag.NODE_TYPES,
         *agent.NODE_TYPES,
         *call.NODE_TYPES,
         *tools.NODE_TYPES,

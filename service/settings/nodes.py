@@ -63,12 +63,21 @@ class NodeSettings(EnvironmentSettings):
     store_shared: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_read_spaces)] = (
         setting(
             "FLOWRUNNER_STORE_SHARED",
-            "The spaces of the key-value store that flows may share by `shared`, separated by "
+            "The spaces that flows may share by `shared`, in `store.*` and `rag.*`, separated by "
             "commas; `*` for all. None when empty: each flow has its own alone.",
             "`*`, or names such as `prices,customers`",
             default=(),
             shown="",
         )
+    )
+    vectors: SecretStr | None = setting(
+        "FLOWRUNNER_VECTORS",
+        "Where the node types `rag.*` (with the extra `vector`) keep passages with their vectors: "
+        "a file on this machine, or a PostgreSQL database with pgvector. All workers have to have "
+        "the same. A secret, if there is a password in it.",
+        "`sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/DATABASE`",
+        default=None,
+        shown="`vectors.db` beside the folder of `BLOB_STORAGE_PATH`'s default",
     )
     script_memory: _Size = setting(
         "FLOWRUNNER_SCRIPT_MEMORY",
@@ -125,5 +134,14 @@ class NodeSettings(EnvironmentSettings):
         """Where the key-value store is; None if nothing says, and the user has no home."""
         if self.store is not None:
             return self.store.get_secret_value()
-        folder = default_folder()
-        return None if folder is None else f"sqlite://{quote(str(folder.with_name('store.db')))}"
+        return _file("store.db")
+
+    @property
+    def vectors_url(self) -> str | None:
+        """Where vectors are kept; None if nothing says, and the user has no home."""
+        return self.vectors.get_secret_value() if self.vectors is not None else _file("vectors.db")
+
+
+def _file(name: str) -> str | None:
+    folder = default_folder()
+    return None if folder is None else f"sqlite://{quote(str(folder.with_name(name)))}"

@@ -22,5 +22,5 @@ PLAYS: Final[Mapping[str, Setup]] = {
     **sql.PLAYS,
 }
 
-SETTINGS: Final[Mapping[str, str]] = commands.SETTINGS
+SETTINGS: Final[Mapping[str, str]] = {**commands.SETTINGS, **models.SETTINGS}
 """What a worker is to be set to, for the plays."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import atexit
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -11,7 +16,14 @@ from flowspec.values import JsonObject
 from tests.server.plays.play import Plays, S, Setup
 from tests.server.support import Answer, HttpService, Received
 
-__all__ = ["PLAYS"]
+__all__ = ["PLAYS", "SETTINGS"]
+
+_FOLDER: Final = Path(tempfile.mkdtemp(prefix="plays-"))
+atexit.register(shutil.rmtree, _FOLDER, ignore_errors=True)
+_VECTORS: Final = _FOLDER / "vectors.db"
+
+SETTINGS: Final[Mapping[str, str]] = {"FLOWRUNNER_VECTORS": f"sqlite://{_VECTORS}"}
+"""What a worker needs for them."""
 
 _KEYS: Final = ("Authorization", "X-Api-Key", "x-api-key")
 
@@ -88,9 +100,40 @@ def _embed(stack: ExitStack, folder: Path) -> Plays:
     return _everywhere(_echoing(stack), {"input": "?"})
 
 
+def _rag(params: Callable[[str], JsonObject]) -> Setup:
+    def plays(stack: ExitStack, folder: Path) -> Plays:
+        endpoint = _everywhere(_echoing(stack), {})
+
+        def asking(every: tuple[JsonObject, ...]) -> tuple[JsonObject, ...]:
+            return tuple(
+                {"collection": "c", "embedding": each, **params(f"{folder} {number}?")}
+                for number, each in enumerate(every, len(every))
+            )
+
+        with ThreadPoolExecutor(1) as thread:  # for there may be a loop in this one
+            thread.submit(asyncio.run, _index_something()).result()
+        return Plays(succeed=asking(endpoint.succeed), fail=asking(endpoint.fail))
+
+    return plays
+
+
+async def _index_something() -> None:
+    """What the flow of the plays is to find."""
+    from activities.rag.contract import Document, Filled, MadeBy
+    from activities.rag.sqlite import SqliteVectorStore
+
+    document = Document(id="d", fingerprint="", metadata={})
+    async with SqliteVectorStore(_VECTORS) as store:
+        made_by = MadeBy(model="m", dimensions=1)
+        filled = Filled(document=document, passages=[])
+        await store.put('["default", "flow", "leaks"]', "c", made_by, [filled])
+
+
 PLAYS: Mapping[str, Setup] = {
     "agent": _prompted,
     "agent.turn": _prompted,
     "llm.chat": _chat,
     "llm.embed": _embed,
+    "rag.index": _rag(lambda text: {"documents": [{"id": text, "text": text}]}),
+    "rag.search": _rag(lambda text: {"query": text}),
 }
