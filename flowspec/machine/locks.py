@@ -193,8 +193,10 @@ class Locks:
 
     def give_back(self, run: NodeRun, result: JsonObject) -> None:
         """The run ends with this result once the lock is given back, or cannot be: then it is
-        taken away when the whole run has ended."""
+        taken away when the whole run has ended. The first result counts."""
         assert run.lock is not None
+        if run.lock["state"] == "returning":
+            return
         run.ending = run.ending or result
         run.lock["state"] = "returning"
         self._forget_wait(run)

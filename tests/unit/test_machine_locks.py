@@ -166,8 +166,8 @@ def test_a_run_that_is_cancelled_while_it_waits_leaves_the_line(way: Way) -> Non
 def test_a_run_that_is_cancelled_while_it_asks_gives_back_what_it_may_have(way: Way) -> None:
     came: list[str] = []
     answers: dict[str, Handler] = {
-        f"flowrunner.lock.{verb}": lambda _, verb=verb: came.append(verb)
-        for verb in ("ask", "return")
+        "flowrunner.lock.ask": lambda _: came.append("ask"),
+        "flowrunner.lock.return": lambda _: came.append("return"),
     }
     played = one(way, slow=["work~lock"], script=[cancel()], answers=answers)
     assert came == ["ask", "return"]
@@ -217,6 +217,17 @@ def test_items_rounds_and_attempts_are_under_one_lock(way: Way) -> None:
     assert len(tries) == 3
     assert (played.calls[0], played.calls[-1]) == ("each~lock", "each~unlock")
     assert sum("lock" in call for call in played.calls) == 2
+
+
+@every_way
+def test_a_step_that_comes_late_gives_nothing_back_twice(way: Way) -> None:
+    """After a pause, a foreach may be told more than once to go on."""
+    text = BLOCK.replace("    retry: 2\n", "")
+    late: Cue = lambda machine: machine._core.do("run.fill", "each")  # noqa: E731
+    played = play_text(text, way, slow=["each~unlock"], script=[late, late])
+    assert played.calls[-1] == "each~unlock"
+    assert sum("unlock" in call for call in played.calls) == 1
+    assert played.finished.status == "completed"
 
 
 @every_way
