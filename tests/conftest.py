@@ -57,3 +57,8 @@ def pgvector_server() -> Iterator[PostgresServer]:
 
     with start_postgres(vectors=True) as server:
         yield server
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes may hold the time, and tests that run side by side must have the same names."""
+    return f"{argname}-{len(val)}-bytes" if isinstance(val, bytes) else None
