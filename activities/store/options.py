@@ -111,7 +111,8 @@ def read_place(url: str) -> StorePlace:
 
 def _sqlite(parts: SplitResult) -> StorePlace:
     path = unquote(parts.path)
-    if parts.netloc or parts.query or not path.strip("/") or "\0" in path:
+    known = path.startswith("/") and path.strip("/") and "\0" not in path
+    if parts.netloc or parts.query or not known:
         raise ValueError("expected the absolute path of a file, such as sqlite:///srv/flows.db")
     return StorePlace(kind="sqlite", path=Path("/" + path.lstrip("/")))
 
