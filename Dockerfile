@@ -11,7 +11,7 @@ COPY activities activities
 COPY claimcheck claimcheck
 COPY vault vault
 COPY service service
-RUN /opt/flowrunner/bin/pip install --constraint requirements/constraints.txt '.[mail,mcp,script,sql,vector]'
+RUN /opt/flowrunner/bin/pip install --constraint requirements/constraints.txt '.[all]'
 
 FROM python:3.11.14-slim-bookworm
 LABEL org.opencontainers.image.title="flowrunner" \
