@@ -6,6 +6,7 @@ WORKDIR /src
 COPY requirements/constraints.txt requirements/
 COPY pyproject.toml README.md LICENSE flowrunner.py worker.py ./
 COPY flowspec flowspec
+COPY simulator simulator
 COPY workflows workflows
 COPY activities activities
 COPY claimcheck claimcheck

@@ -75,10 +75,14 @@ Step: TypeAlias = Ready | Skip | Cancel | Overrun
 
 @dataclass(frozen=True, kw_only=True)
 class Resolution:
-    """What follows from a node's end; `handled` says whether any of its edges was taken."""
+    """What follows from a node's end; `taken` are those of its edges that were."""
 
     steps: tuple[Step, ...]
-    handled: bool
+    taken: tuple[int, ...]
+
+    @property
+    def handled(self) -> bool:
+        return bool(self.taken)
 
 
 @dataclass
@@ -163,7 +167,7 @@ class Scheduler:
             steps += more
             if again:
                 break
-        return Resolution(steps=tuple(steps), handled=bool(taken))
+        return Resolution(steps=tuple(steps), taken=tuple(taken))
 
     def close(self, *, cancel: bool) -> tuple[Step, ...]:
         """Start nothing more, save what cleans up: what `cancelled` edges lead to, going forward.

@@ -18,7 +18,7 @@ from temporalio.exceptions import (
     WorkflowAlreadyStartedError,
 )
 
-from flowspec.machine import Finished, make_error
+from flowspec.machine import Finished, failure_message, make_error
 from flowspec.values import Json, JsonObject
 from workflows.payloads import inline, size_of
 from workflows.reading import UNREADABLE
@@ -104,13 +104,7 @@ def run_failure(
 ) -> ApplicationError:
     """The failure a run ends with: the failing node, the type, the message and the attempts."""
     error: dict[str, Any] = dict(finished.error or {})
-    node = error.get("node")
-    message = str(error.get("message", "failed"))[:_LONGEST_MESSAGE]
-    if node is not None:
-        kind = f" ({node_type})" if node_type else ""
-        tried = error.get("attempt", 1)
-        after = f" after {tried} attempts" if isinstance(tried, int) and tried > 1 else ""
-        message = f"node {node!r}{kind} failed{after}: {message}"
+    message = failure_message(error, node_type)
     detail = {**error, "attempts": attempts}
     if size_of(detail) > _LARGEST_DETAIL:
         told = str(error.get("message", ""))[:_LONGEST_MESSAGE]

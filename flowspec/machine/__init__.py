@@ -7,13 +7,13 @@ in another process, or in another Temporal execution, with nothing lost.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, cast
 
 from flowspec.machine.callbacks import Callbacks
 from flowspec.machine.calls import labels_of
 from flowspec.machine.core import Core
+from flowspec.machine.endings import failure_message
 from flowspec.machine.frames import Frames
 from flowspec.machine.inline import Waits
 from flowspec.machine.items import Items
@@ -34,6 +34,7 @@ from flowspec.machine.runs import Runs
 from flowspec.machine.shards import SHARD_ARGUMENT
 from flowspec.machine.state import FrameState, RunState, slots
 from flowspec.machine.status import glance_of, status_of
+from flowspec.machine.watching import Watcher
 from flowspec.plan import NodePlan
 from flowspec.scheduler import Scheduler
 from flowspec.values import Json, JsonObject
@@ -51,6 +52,8 @@ __all__ = [
     "Program",
     "Sleep",
     "Stop",
+    "Watcher",
+    "failure_message",
     "labels_of",
     "make_error",
     "program_for",
@@ -195,6 +198,10 @@ class Machine:
         """Start nothing new until the run has moved, so that it can."""
         self._core.draining = True
 
+    def watch(self, watcher: Watcher) -> None:
+        """Let somebody look on from here; what they see is in no dump."""
+        self._core.watcher = watcher
+
     # -- what the driver sees ------------------------------------------------------------------
 
     @property
@@ -243,9 +250,7 @@ class Machine:
 
     def node_at(self, path: str) -> NodePlan | None:
         """The plan of the node a path such as `each.3/inner#2` stands for."""
-        name = re.split(r"[#.~]", path.rsplit("/", 1)[-1], maxsplit=1)[0]
-        nodes = (graph.nodes.get(name) for graph in self._core.program.graphs.values())
-        return next((node for node in nodes if node is not None), None)
+        return self._core.program.node_at(path)
 
     def labels(self) -> dict[str, str]:
         """As `labels_of` tells them."""

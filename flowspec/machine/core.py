@@ -11,6 +11,7 @@ from flowspec.machine.operations import Evaluate, Want, make_error
 from flowspec.machine.program import Program
 from flowspec.machine.state import FrameState, ItemState, NodeRun, RunState, Todo
 from flowspec.machine.wants import wanted
+from flowspec.machine.watching import Watcher
 from flowspec.plan import NodePlan
 from flowspec.scheduler import Scheduler
 from flowspec.values import Json, JsonObject, NeedsWorker
@@ -36,6 +37,7 @@ class Core(Asking):
         self.program = program
         self.schedulers: dict[str, Scheduler] = {}
         self.draining = False
+        self.watcher = Watcher()
         self._handlers: dict[str, Callable[..., None]] = {
             "call.rest": self.rest,
             "call.again": self.ask_again,

@@ -67,8 +67,13 @@ class Frames:
         """`result` holds outcome, action, error, and output only where there is one."""
         frame = self._core.state.frames[path]
         frame.results[node] = result
+        self._tell(path, node, result, undo=False)
         edges = self._core.schedulers[path].questions(node, _outcome(result))
         self._core.do("node.judge", path, node, list[Json](edges), {})
+
+    def _tell(self, path: str, node: str, result: JsonObject, *, undo: bool) -> None:
+        iterations = self._core.schedulers[path].iterations(node)
+        self._core.watcher.ended(node_path(path, node, iterations), node, result, undo=undo)
 
     def judge(self, path: str, node: str, edges: list[Json], verdicts: JsonObject) -> None:
         """Judge the edges one after another, in document order, then move on."""
@@ -120,6 +125,8 @@ class Frames:
             _outcome(result),
             {int(edge): bool(verdict) for edge, verdict in verdicts.items()},
         )
+        for edge in resolution.taken:
+            self._core.watcher.took(frame.block, edge)
         undo = scheduler.graph.nodes[node].undo
         if result["outcome"] == "success" and undo is not None:
             frame.done.append(
@@ -197,6 +204,7 @@ class Frames:
         assert frame.ending is not None
         frame.undoing = None
         frame.results[node] = result
+        self._tell(path, node, result, undo=True)
         if result["outcome"] == "failure":
             error = cast(JsonObject, frame.ending["error"])
             failed = [*cast("list[Json]", error.get("undo_failed", [])), result["error"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,6 +47,12 @@ class Program:
 
     def node(self, block: str, node: str) -> NodePlan:
         return self.graphs[block].nodes[node]
+
+    def node_at(self, path: str) -> NodePlan | None:
+        """The node that a path such as `each.3/inner#2` stands for."""
+        name = re.split(r"[#.~]", path.rsplit("/", 1)[-1], maxsplit=1)[0]
+        nodes = (graph.nodes.get(name) for graph in self.graphs.values())
+        return next((node for node in nodes if node is not None), None)
 
     def template(self, owner: str, part: str, value: Json) -> Template:
         """The compiled form of a value of the plan, which `owner` and `part` identify."""

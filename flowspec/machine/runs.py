@@ -97,6 +97,7 @@ class Runs:
             started=self._core.now,
             **({"iteration": iteration} if iteration is not None else {}),
         )
+        self._core.watcher.started(run.path, run.node)
 
     def _cause(self, frame: FrameState, node: str) -> JsonObject | None:
         """The error behind the first edge that led here from a node that did not succeed."""
