@@ -14,9 +14,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from temporalio.client import Client
     from temporalio.worker import Worker
 
@@ -32,8 +35,17 @@ if TYPE_CHECKING:
     from flowspec.catalogue import Catalogue
     from service.settings import ClaimCheckSettings, NodeSettings, SecretSettings, WorkerSettings
 
-__all__ = ["address_policy", "build_worker", "catalogue", "main", "open_secrets", "serve"]
+__all__ = [
+    "address_policy",
+    "build_worker",
+    "catalogue",
+    "main",
+    "open_secrets",
+    "serve",
+    "supervise",
+]
 
+_HERE = str(Path(__file__).absolute())
 _HEARTBEAT_THROTTLE = timedelta(seconds=5)
 """The longest a cancellation takes to reach a node: it comes with the answer to a heartbeat."""
 
@@ -42,7 +54,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """The command `flowrunner`; `arguments` instead of those of the process."""
     from service.cli import Composition, run
 
-    run(Composition(catalogue=catalogue, serve=serve), arguments)
+    run(Composition(catalogue=catalogue, serve=serve, supervise=supervise), arguments)
 
 
 def catalogue() -> Catalogue:
@@ -57,11 +69,13 @@ async def serve(
     *,
     address: str | None = None,
     storage: ClaimCheckSettings | None = None,
+    health: socket | None = None,
 ) -> None:
     """Run a worker until SIGTERM, SIGINT or cancellation, then let its nodes finish.
 
     `address` is that of a local server without TLS; None takes the way to Temporal from the
-    environment, and so it is with `storage`. Raises `SettingsInvalid` and `TemporalUnreachable`
+    environment, and so it is with `storage`. `health` listens already, and stands for the health
+    address of the settings. Raises `SettingsInvalid` and `TemporalUnreachable`
     before anything has started. A second signal ends the process at once.
     """
     import structlog
@@ -107,9 +121,9 @@ async def serve(
         worker = await build_worker(client, settings, resources, cloakroom, secrets, options)
         noting = note_namespace(cloakroom.store, client, logger.warning)
         stack.callback(asyncio.create_task(noting).cancel)
-        if settings.health_address is not None:
+        if (asked_at := health or settings.health_address) is not None:
             ready = _readiness(client, worker, stopping)
-            await stack.enter_async_context(health_endpoint(settings.health_address, ready))
+            await stack.enter_async_context(health_endpoint(asked_at, ready))
         stack.enter_context(_stop_signals(stopping))
         async with worker:
             logger.info(
@@ -123,6 +137,20 @@ async def serve(
             await stopping.wait()
             logger.info("worker stopping", grace_seconds=settings.shutdown_grace)
     logger.info("worker stopped")
+
+
+async def supervise(settings: WorkerSettings) -> int:
+    """Run several workers, each a process of its own, until SIGTERM or SIGINT; gives the exit
+    code. Raises `SettingsInvalid` before anything has started."""
+    import structlog
+
+    from activities.logging import configure_logging
+    from service.supervisor import supervise
+
+    configure_logging(settings.log_format, settings.log_level)
+    logger = structlog.stdlib.get_logger("flowrunner.supervisor")
+    command = [sys.executable, _HERE, "--health-socket"]
+    return await supervise(settings, command, logger)
 
 
 def open_secrets(settings: WorkerSettings, sources: SecretSettings) -> Secrets:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from service.settings import Address, SettingsInvalid
 
-__all__ = ["LIVE", "READY", "health_endpoint"]
+__all__ = ["LIVE", "READY", "Ready", "health_endpoint"]
 
 LIVE = "/healthz"
 READY = ("/readyz", "/health")
@@ -21,10 +22,10 @@ Ready = Callable[[], Awaitable[str | None]]
 
 
 @asynccontextmanager
-async def health_endpoint(address: Address, ready: Ready) -> AsyncGenerator[None]:
+async def health_endpoint(at: Address | socket.socket, ready: Ready) -> AsyncGenerator[None]:
     """Answer while the block runs: `/healthz` 200; `/readyz` and `/health` 200 or 503 and why.
 
-    Raises `SettingsInvalid` if nothing can listen there.
+    A socket is one that listens already. Raises `SettingsInvalid` if nothing can listen there.
     """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -39,10 +40,13 @@ async def health_endpoint(address: Address, ready: Ready) -> AsyncGenerator[None
             writer.close()
 
     try:
-        server = await asyncio.start_server(serve, *address, limit=_LONGEST_REQUEST)
+        if isinstance(at, socket.socket):
+            server = await asyncio.start_server(serve, sock=at, limit=_LONGEST_REQUEST)
+        else:
+            server = await asyncio.start_server(serve, *at, limit=_LONGEST_REQUEST)
     except OSError as error:
         raise SettingsInvalid(
-            (f"FLOWRUNNER_HEALTH_ADDRESS: {address} cannot be listened on: {error.strerror}",)
+            (f"FLOWRUNNER_HEALTH_ADDRESS: {at} cannot be listened on: {error.strerror}",)
         ) from error
     async with server:
         yield

@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from flowspec.catalogue import Catalogue
     from service.settings import ClaimCheckSettings, WorkerSettings
 
-__all__ = ["Composition", "Serve"]
+__all__ = ["Composition", "Serve", "Supervise"]
 
 
 class Serve(Protocol):
     """Runs a worker until it is cancelled or told to stop by SIGTERM.
 
     `address` is that of a local server without TLS; None takes the way to Temporal from the
-    environment, and so it is with `storage`.
+    environment, and so it is with `storage`. `health` listens already, and stands for the health
+    address of the settings.
     """
 
     def __call__(
@@ -26,12 +29,20 @@ class Serve(Protocol):
         *,
         address: str | None = None,
         storage: ClaimCheckSettings | None = None,
+        health: socket | None = None,
     ) -> Coroutine[Any, Any, None]: ...
+
+
+class Supervise(Protocol):
+    """Runs as many worker processes as the settings say, until SIGTERM; gives the exit code."""
+
+    def __call__(self, settings: WorkerSettings) -> Coroutine[Any, Any, int]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Composition:
-    """Both are called only by the commands that need them, so that `--help` stays quick."""
+    """Each is called only by the commands that need it, so that `--help` stays quick."""
 
     catalogue: Callable[[], Catalogue]
     serve: Serve
+    supervise: Supervise

@@ -79,7 +79,7 @@ def _command(name: str, command: Any) -> str:
 
 def _lines(name: str, command: Any) -> Iterator[str]:
     arguments = [one for one in command.params if one.param_type_name == "argument"]
-    options = [one for one in command.params if one.param_type_name == "option"]
+    options = [each for each in command.params if _shown_option(each)]
     words = [_usage(one) for one in arguments] + (["[OPTIONS]"] if options else [])
     yield f"## {name}"
     yield ""
@@ -93,6 +93,10 @@ def _lines(name: str, command: Any) -> Iterator[str]:
     yield "```sh"
     yield from (line.strip() for line in command.epilog.splitlines()[1:])
     yield "```\n"
+
+
+def _shown_option(param: Any) -> bool:
+    return param.param_type_name == "option" and not param.hidden
 
 
 def _usage(argument: Any) -> str:
@@ -141,4 +145,5 @@ def _nothing(*_: object, **__: object) -> Any:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(cli_page(build(Composition(catalogue=_nothing, serve=_nothing))))
+    nothing = Composition(catalogue=_nothing, serve=_nothing, supervise=_nothing)
+    sys.stdout.write(cli_page(build(nothing)))

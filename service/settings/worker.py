@@ -96,6 +96,15 @@ class WorkerSettings(EnvironmentSettings):
         "a path",
         default=Path("flows"),
     )
+    processes: int = setting(
+        "FLOWRUNNER_PROCESSES",
+        "How many worker processes `flowrunner worker` runs under one supervisor. Every limit of "
+        "a worker is that of one process. `flowrunner dev` always runs one.",
+        "a whole number from 1 to 256",
+        default=1,
+        ge=1,
+        le=256,
+    )
     log_format: Literal["console", "json"] = setting(
         "FLOWRUNNER_LOG_FORMAT",
         "How the worker writes its log: lines for people, or one JSON object a line.",
@@ -113,13 +122,15 @@ class WorkerSettings(EnvironmentSettings):
     )
     health_address: _Address = setting(
         "FLOWRUNNER_HEALTH_ADDRESS",
-        "Where the worker answers health checks over HTTP. Off when empty.",
+        "Where the worker answers health checks over HTTP, one answer for all of its processes. "
+        "Off when empty.",
         "`HOST:PORT`, for example `127.0.0.1:8080`",
         default=None,
     )
     metrics_address: _Address = setting(
         "FLOWRUNNER_METRICS_ADDRESS",
-        "Where the worker offers its Prometheus metrics. Off when empty.",
+        "Where the worker offers its Prometheus metrics. Off when empty. Of several processes the "
+        "first is at this port, the next at the port after it, and so on.",
         "`HOST:PORT`, for example `127.0.0.1:9090`",
         default=None,
     )

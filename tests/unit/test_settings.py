@@ -50,6 +50,7 @@ def test_every_worker_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {
         "FLOWRUNNER_TASK_QUEUE": "hr",
         "FLOWS_DIR": "/srv/flows",
+        "FLOWRUNNER_PROCESSES": "3",
         "FLOWRUNNER_LOG_FORMAT": "json",
         "FLOWRUNNER_LOG_LEVEL": "DEBUG",
         "FLOWRUNNER_HEALTH_ADDRESS": "0.0.0.0:8080",
@@ -73,6 +74,7 @@ def test_every_worker_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
     assert load_worker_settings() == WorkerSettings(
         task_queue="hr",
+        processes=3,
         flows_dir=Path("/srv/flows"),
         log_format="json",
         log_level="debug",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
         worker,
         "flowrunner worker",
         "TEMPORAL_ADDRESS=temporal.example:7233 flowrunner worker",
+        "flowrunner worker --processes 4",
         panel=_PANEL,
     )
     command(
@@ -108,15 +110,37 @@ def dev(
     run_async(develop(options, settings, composition_of(context), codec))
 
 
-def worker(context: typer.Context) -> None:
+def worker(
+    context: typer.Context,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="How many worker processes; FLOWRUNNER_PROCESSES, or 1, if unset.",
+            min=1,
+            max=256,
+        ),
+    ] = None,
+    health_socket: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
     """Run a worker until Ctrl-C or SIGTERM; its nodes then get time to finish.
 
-    The exit code is then 0. Any number of workers share the work of a task queue.
+    The exit code is then 0. Any number of workers share the work of a task queue. One process
+    makes use of about one core: with --processes there are several under one supervisor, which
+    starts those again that end by themselves.
     """
     from service.settings import load_worker_settings
 
     settings = load_worker_settings()
-    run_async(composition_of(context).serve(settings))
+    if processes is not None:
+        settings = settings.model_copy(update={"processes": processes})
+    composition = composition_of(context)
+    if health_socket is not None:
+        run_async(composition.serve(settings, health=socket.socket(fileno=health_socket)))
+    elif settings.processes == 1:
+        run_async(composition.serve(settings))
+    elif code := run_async(composition.supervise(settings)):
+        raise typer.Exit(code)
 
 
 def codec_server() -> None:
