@@ -18,16 +18,16 @@ import math
 import re
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
 from examples.service import DEFAULT_PORT, Answer, HttpService, Received, play
 
-__all__ = ["Model", "Says", "play_model", "vector_of"]
+__all__ = ["Model", "Says", "Speaks", "play_model", "vector_of"]
 
 _DIMENSIONS = 64
 
@@ -47,10 +47,16 @@ class Says:
     delay: float = 0.0
 
 
-class Model:
-    """Answers at `service` as both providers do, and remembers what it was asked."""
+Speaks: TypeAlias = Says | Answer | Callable[[Any], Says | Answer]
 
-    def __init__(self, service: HttpService, *answers: Says | Answer, key: str | None = None):
+
+class Model:
+    """Answers at `service` as both providers do, and remembers what it was asked.
+
+    An answer may be a function of the request's JSON.
+    """
+
+    def __init__(self, service: HttpService, *answers: Speaks, key: str | None = None):
         self.questions: list[Any] = []
         self._answers = list(answers)
         self._key = key
@@ -59,7 +65,7 @@ class Model:
         service.on("POST", "/v1/messages", self._message)
         service.on("POST", "/v1/embeddings", self._embeddings)
 
-    def says(self, *answers: Says | Answer) -> None:
+    def says(self, *answers: Speaks) -> None:
         """What it answers from now on, one after the other; the last one is repeated."""
         self._answers = list(answers)
 
@@ -70,7 +76,8 @@ class Model:
             self.questions.append(request.json())
             if not self._answers:
                 return _failure(500, "nothing to say")
-            return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+            said = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        return said(request.json()) if callable(said) else said
 
     def _completion(self, request: Received) -> Answer:
         said = self._next(request, _header(request, "authorization").removeprefix("Bearer "))
