@@ -103,7 +103,7 @@ def test_answers_say_where_they_stand(product: Product, reader: Reader, files: P
 
 def test_what_is_not_known_is_not_answered(product: Product, reader: Reader) -> None:
     taken_in(product)
-    nothing = {"answer": None, "sources": []}
+    nothing: dict[str, Any] = {"answer": None, "sources": []}
     before = len(reader.prompts)
     assert asked(product, "Xylophones, zebras?") == {"status": "nothing found", **nothing}
     assert len(reader.prompts) == before, "no model was asked to answer"
