@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 if TYPE_CHECKING:
     from socket import socket
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from activities.store.options import StoreOptions
     from claimcheck.cloakroom import Cloakroom
     from flowspec.catalogue import Catalogue
+    from flowspec.values import JsonObject
     from service.settings import ClaimCheckSettings, NodeSettings, SecretSettings, WorkerSettings
+    from simulator.world import Performs
 
 __all__ = [
     "address_policy",
@@ -41,6 +43,7 @@ __all__ = [
     "catalogue",
     "main",
     "open_secrets",
+    "performs",
     "serve",
     "supervise",
 ]
@@ -54,7 +57,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """The command `flowrunner`; `arguments` instead of those of the process."""
     from service.cli import Composition, run
 
-    run(Composition(catalogue=catalogue, serve=serve, supervise=supervise), arguments)
+    composition = Composition(
+        catalogue=catalogue, serve=serve, supervise=supervise, performs=performs
+    )
+    run(composition, arguments)
 
 
 def catalogue() -> Catalogue:
@@ -62,6 +68,28 @@ def catalogue() -> Catalogue:
     from activities import catalogue
 
     return catalogue.catalogue()
+
+
+def performs() -> Performs:
+    """What really performs, in tests of flows, the node types that need nothing."""
+    from activities.errors import NodeFailed
+    from activities.rehearsing import rehearse
+    from simulator.answers import Answer, Failure
+
+    def perform(type: str, params: JsonObject) -> Answer | None:
+        done = rehearse(type, params)
+        if isinstance(done, NodeFailed):
+            return Answer(
+                failure=Failure(
+                    type=done.error.name,
+                    message=done.message,
+                    details=done.details,
+                    permanent=done.error.permanent,
+                )
+            )
+        return None if done is None else Answer(**cast("dict[str, Any]", done))
+
+    return perform
 
 
 async def serve(

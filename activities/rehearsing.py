@@ -18,7 +18,7 @@ from activities.results import ResultWriter
 from activities.shaping import template, transform, validate
 from flowspec.values import JsonObject
 
-__all__ = ["Rehearsal"]
+__all__ = ["rehearse"]
 
 _NEEDS_NOTHING = (
     *log.NODE_TYPES,
@@ -31,25 +31,14 @@ _NEEDS_NOTHING = (
 )
 
 
-class Rehearsal:
-    """Performs them one at a time, outside of any event loop."""
+_KNOWN = {each.node_type.name: each for each in _NEEDS_NOTHING}
 
-    def __init__(self) -> None:
-        self._known = {each.node_type.name: each for each in _NEEDS_NOTHING}
-        self._runner: asyncio.Runner | None = None
 
-    def perform(self, type: str, params: JsonObject) -> JsonObject | NodeFailed | None:
-        """`{output, action}` or how it failed; None for a type that needs more."""
-        implementation = self._known.get(type)
-        if implementation is None:
-            return None
-        if self._runner is None:
-            self._runner = asyncio.Runner()
-        return self._runner.run(_performed(implementation, params))
-
-    def close(self) -> None:
-        if self._runner is not None:
-            self._runner.close()
+def rehearse(type: str, params: JsonObject) -> JsonObject | NodeFailed | None:
+    """`{output, action}` or how it failed; None for a type that needs more. Must be called
+    outside of any event loop."""
+    implementation = _KNOWN.get(type)
+    return None if implementation is None else asyncio.run(_performed(implementation, params))
 
 
 async def _performed(

@@ -11,6 +11,7 @@ from flowspec.expressions import ExpressionError, evaluate_at
 from flowspec.jsonschemas import dotted, violations
 from flowspec.machine import Call, Child, ForeignCall, Machine
 from flowspec.values import Json, JsonObject
+from flowspec.wording import did_you_mean, nearest
 from simulator.answers import Answer, Failure
 from simulator.attempts import Course, course_of
 from simulator.samples import completed, sample_of
@@ -232,7 +233,12 @@ def _filled(answer: Answer, scope: JsonObject, name: str) -> Answer:
 
 def _fitting(answer: Answer, node_type: NodeType | None, path: str) -> Answer:
     """A mock need not say what its node type always has; what it does say has to be possible."""
-    if answer.failure is not None or node_type is None or not node_type.output_schema:
+    if node_type is None:
+        return answer
+    if answer.failure is not None:
+        _demand_known(answer.failure, node_type, path)
+        return answer
+    if not node_type.output_schema:
         return answer
     output = completed(answer.output, node_type.output_schema)
     found = violations(node_type.output_schema, output)
@@ -245,3 +251,17 @@ def _fitting(answer: Answer, node_type: NodeType | None, path: str) -> Answer:
         wrong = f"the mock of {path} ends with the action {answer.action!r}"
         raise MockWrong(f"{wrong}; {node_type.name} ends with {', '.join(actions)}")
     return replace(answer, output=output)
+
+
+def _demand_known(failure: Failure, node_type: NodeType, path: str) -> None:
+    """An error of another name would be tried again, or not, as no real one is."""
+    names = [each.name for each in node_type.errors]
+    if failure.permanent is not None or not names or failure.type in (*names, "Timeout"):
+        return
+    advice = did_you_mean(nearest(failure.type, names)) or (
+        f"; see `flowrunner nodes {node_type.name}`, or say with `permanent` whether it is tried "
+        "again"
+    )
+    raise MockWrong(
+        f"the mock of {path} fails with {failure.type!r}, which {node_type.name} does not{advice}"
+    )

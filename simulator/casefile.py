@@ -19,7 +19,7 @@ from simulator.playing import Cue, Held
 from simulator.schema import test_json_schema
 from simulator.world import EPOCH
 
-__all__ = ["Case", "CaseFile", "parse_cases"]
+__all__ = ["Case", "CaseFile", "parse_cases", "parse_mocks"]
 
 _CODES = {"missing": "FR202", "unknown": "FR201", "type": "FR203", "value": "FR204"}
 _KINDS = ("approve", "signal", "cancel", "pause", "resume")
@@ -65,6 +65,20 @@ def parse_cases(text: str) -> CaseFile:
     cases = tuple(_case(source, data, index, each) for index, each in enumerate(written))
     flow = cast("str | None", data.get("flow"))
     return CaseFile(flow=flow, cases=cases, problems=(), source=source)
+
+
+def parse_mocks(text: str) -> tuple[Mocks, tuple[Problem, ...]]:
+    """The mocks that all cases of a test file have in common; `cases` need not be there."""
+    reading = read_damaged(text)
+    source = reading.source
+    if source is None or reading.problems:
+        return Mocks(), reading.problems
+    lenient = {**test_json_schema(), "required": []}
+    problems = in_order(_problem(source, found) for found in violations(lenient, source.data))
+    if problems:
+        return Mocks(), problems
+    data = cast(JsonObject, source.data)
+    return read_mocks(cast(JsonObject, data.get("mocks", {}))), ()
 
 
 # -- what is wrong with it -------------------------------------------------------------------------

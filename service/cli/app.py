@@ -17,6 +17,7 @@ from service.cli.commands import (
     secrets,
     services,
     steering,
+    testing,
 )
 from service.cli.composition import Composition
 from service.cli.exits import ExitCode, explain
@@ -38,7 +39,7 @@ def build(composition: Composition) -> typer.Typer:
         rich_markup_mode="rich",
     )
     app.callback()(_root)
-    for group in (services, flows, running, schedules, looking, steering, blobs, secrets):
+    for group in (services, flows, testing, running, schedules, looking, steering, blobs, secrets):
         group.register(app)
     return app
 

@@ -27,13 +27,16 @@ __all__ = [
     "checked_plan",
     "in_flows_dir",
     "is_file",
+    "is_test_file",
     "known_input",
     "offered_flows",
     "read_file",
     "report",
+    "yaml_in",
 ]
 
 _SUFFIXES = (".yaml", ".yml")
+_TEST_SUFFIXES = (".test.yaml", ".test.yml")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +122,7 @@ def check_files(names: Sequence[str], catalogue: Catalogue) -> list[CheckedFile]
 def offered_flows(catalogue: Catalogue) -> tuple[list[str], int]:
     """The flows in FLOWS_DIR that can run, by name, and how many files there cannot."""
     folder = load_worker_settings().flows_dir
-    files = _yaml_in(folder) if folder.is_dir() else []
+    files = yaml_in(folder) if folder.is_dir() else []
     names = [file.stem for file in files if _can_run(file, catalogue)]
     return names, len(files) - len(names)
 
@@ -180,18 +183,24 @@ def _flow_names(file: Path) -> list[str] | None:
     flows = load_worker_settings().flows_dir
     if not flows.is_dir():
         return None
-    return sorted({path.stem for folder in (flows, file.parent) for path in _yaml_in(folder)})
+    return sorted({path.stem for folder in (flows, file.parent) for path in yaml_in(folder)})
 
 
-def _yaml_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES)
+def yaml_in(folder: Path) -> list[Path]:
+    """The flows of a folder: its YAML files that are no tests."""
+    files = (path for path in folder.iterdir() if path.suffix in _SUFFIXES)
+    return sorted(path for path in files if not is_test_file(path))
+
+
+def is_test_file(path: Path) -> bool:
+    return path.name.endswith(_TEST_SUFFIXES)
 
 
 def _files(name: str) -> list[str]:
     folder = Path(name)
     if not folder.is_dir():
         return [name]
-    found = [str(path) for path in _yaml_in(folder)]
+    found = [str(path) for path in yaml_in(folder)]
     if not found:
         raise InputWrong(f"there are no .yaml or .yml files in {name!r}")
     return found
@@ -201,7 +210,7 @@ def _named(flow: str) -> str:
     if (found := _in_flows_dir(flow)) is not None:
         return str(found)
     folder = load_worker_settings().flows_dir
-    names = [path.stem for path in _yaml_in(folder)] if folder.is_dir() else []
+    names = [path.stem for path in yaml_in(folder)] if folder.is_dir() else []
     near = _files_called(flow) or get_close_matches(flow, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     missing = "no flow of that name in" if folder.is_dir() else "no folder"
@@ -228,6 +237,6 @@ def _near(name: str) -> str:
     path = Path(name)
     if not path.parent.is_dir():
         return f": there is no folder {str(path.parent)!r}"
-    names = [one.name for one in _yaml_in(path.parent)]
+    names = [one.name for one in yaml_in(path.parent)]
     near = get_close_matches(path.name, names, n=1)
     return f"; did you mean {str(path.parent / near[0])!r}?" if near else ""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from flowspec.catalogue import Catalogue
     from service.settings import ClaimCheckSettings, WorkerSettings
+    from simulator.world import Performs
 
 __all__ = ["Composition", "Serve", "Supervise"]
 
@@ -46,3 +47,4 @@ class Composition:
     catalogue: Callable[[], Catalogue]
     serve: Serve
     supervise: Supervise
+    performs: Callable[[], Performs]

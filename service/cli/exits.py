@@ -35,7 +35,8 @@ class ExitCode(IntEnum):
 _MEANINGS = {
     ExitCode.OK: "All went well; a run that was waited for completed.",
     ExitCode.FLOW_FAILED: (
-        "The run failed, was cancelled or terminated, or ran out of time; or a value of it is lost."
+        "The run failed, was cancelled or terminated, or ran out of time; a value of it is lost; "
+        "or a flow does not pass its tests."
     ),
     ExitCode.WRONG: "The input, the flow, a setting or the command line is wrong.",
     ExitCode.UNREACHABLE: (

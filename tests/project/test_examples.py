@@ -10,11 +10,14 @@ import yaml
 
 from activities.catalogue import catalogue
 from flowspec.check import check
+from service.cli.checking import is_test_file
 from tests.applications import APPLICATIONS, EXAMPLES
 from tests.project.markdown import links
 from tests.server.support import ROOT
 
-FLOWS = sorted(EXAMPLES.glob("*.yaml"), key=lambda path: path.stem)
+FLOWS = sorted(
+    (path for path in EXAMPLES.glob("*.yaml") if not is_test_file(path)), key=lambda path: path.stem
+)
 NAMES = sorted(path.stem for path in FLOWS)
 OF_APPLICATIONS = [path for folder in APPLICATIONS for path in sorted(folder.glob("*.yaml"))]
 

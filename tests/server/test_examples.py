@@ -14,10 +14,11 @@ import yaml
 
 from examples.llm_service import play_model
 from examples.service import HttpService, play
+from service.cli.checking import is_test_file
 from tests.server.support import ROOT, Product, TemporalServer, until
 
 EXAMPLES = ROOT / "examples"
-NAMES = sorted(path.stem for path in EXAMPLES.glob("*.yaml"))
+NAMES = sorted(path.stem for path in EXAMPLES.glob("*.yaml") if not is_test_file(path))
 
 
 @pytest.fixture(scope="module", params=["50KB", "1"])

@@ -42,7 +42,13 @@ def register(app: typer.Typer) -> None:
         "flowrunner graph onboarding --format dot | dot -Tsvg > onboarding.svg",
         panel=_PANEL,
     )
-    command(app, schema, "flowrunner schema > flow.schema.json", panel=_PANEL)
+    command(
+        app,
+        schema,
+        "flowrunner schema > flow.schema.json",
+        "flowrunner schema --tests > flow-test.schema.json",
+        panel=_PANEL,
+    )
     command(app, nodes, "flowrunner nodes", "flowrunner nodes http.request", panel=_PANEL)
 
 
@@ -105,11 +111,20 @@ def graph(
     print_text(draw(plan).rstrip("\n"))
 
 
-def schema(context: typer.Context) -> None:
+def schema(
+    context: typer.Context,
+    tests: Annotated[
+        bool, typer.Option("--tests", help="The schema of test files, NAME.test.yaml, instead.")
+    ] = False,
+) -> None:
     """Print the JSON Schema of flow documents, which gives editors completion and checks."""
     from flowspec.editor_schema import flow_json_schema
     from service.cli.screen import print_json
+    from simulator.schema import test_json_schema
 
+    if tests:
+        print_json(test_json_schema())
+        return
     print_json(flow_json_schema(composition_of(context).catalogue()))
 
 
