@@ -33,6 +33,7 @@ from flowspec.fields import (
     ScheduleName,
     SecretNames,
     Text,
+    TimeLimit,
     Tolerance,
     Tolerated,
     VariableName,
@@ -240,8 +241,9 @@ class Node(_Shape):
     foreach: _WrittenForeach = Field(default=None, description="Run once for each item of a list")
     repeat: _WrittenRepeat = Field(default=None, description="Run again until a condition holds")
     retry: _WrittenRetry = Field(default=None, description="How often and when to try again")
-    timeout: Maybe[PositiveDuration] = Field(
-        default=None, description="How long it may take in all, attempts and items included"
+    timeout: Maybe[TimeLimit] = Field(
+        default=None,
+        description="How long it may take in all, attempts and items included; may be a template",
     )
     attempt_timeout: Maybe[PositiveDuration] = Field(
         default=None, description="How long one attempt may take"

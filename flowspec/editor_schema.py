@@ -149,7 +149,7 @@ _NODE: Mapping[str, JsonObject] = {
     "foreach": _either(_ref("template"), {"type": "array"}, _ref("foreach")),
     "repeat": _ref("repeat"),
     "retry": _either(_LIMIT, _ref("retry")),
-    "timeout": _ref("duration"),
+    "timeout": _either(_ref("duration"), _ref("template")),
     "attempt_timeout": _ref("duration"),
     "heartbeat": _ref("duration"),
     "cache": _either(_ref("duration"), _ref("cache")),

@@ -42,6 +42,7 @@ __all__ = [
     "ScheduleName",
     "SecretNames",
     "Text",
+    "TimeLimit",
     "Tolerance",
     "Tolerated",
     "VariableName",
@@ -186,6 +187,11 @@ def _positive_duration(value: Json) -> float:
             expected="at least 1ms",
         )
     return seconds
+
+
+def _time_limit(value: Json) -> float | str:
+    """A template is kept as it is written: only a run knows what it gives."""
+    return value if isinstance(value, str) and "${" in value else _positive_duration(value)
 
 
 def whole(low: int, high: int | None = None) -> PlainValidator:
@@ -375,6 +381,7 @@ LabelName: TypeAlias = Annotated[str, PlainValidator(_label)]
 ScheduleName: TypeAlias = Annotated[str, PlainValidator(_schedule)]
 Duration: TypeAlias = Annotated[float, PlainValidator(duration)]
 PositiveDuration: TypeAlias = Annotated[float, PlainValidator(_positive_duration)]
+TimeLimit: TypeAlias = Annotated[float | str, PlainValidator(_time_limit)]
 Attempts: TypeAlias = Annotated[int | Literal["unlimited"], PlainValidator(_count_or_unlimited)]
 Limit: TypeAlias = Annotated[int | None, PlainValidator(_limit)]
 Join: TypeAlias = Annotated[Literal["all", "any", "race"] | int, PlainValidator(_join)]

@@ -144,7 +144,8 @@ class LoopPlan:
 @_closed
 @dataclass(frozen=True, kw_only=True)
 class NodePlan:
-    """A node with every default filled in; durations are seconds."""
+    """A node with every default filled in; durations are seconds. `timeout_text` is a template, of
+    a `timeout` that only a run knows."""
 
     id: str
     type: str
@@ -158,6 +159,7 @@ class NodePlan:
     repeat: RepeatPlan | None = None
     retry: RetryPlan = RetryPlan()
     timeout: float | None = None
+    timeout_text: str | None = None
     attempt_timeout: float | None = None
     heartbeat: float | None = None
     cache: CachePlan | None = None

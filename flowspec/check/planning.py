@@ -79,7 +79,8 @@ class _Planner:
             foreach=_foreach(node.foreach) if node.foreach is not None else None,
             repeat=_repeat(node),
             retry=_retry(node, node_type, tier, defaults),
-            timeout=node.timeout,
+            timeout=None if isinstance(node.timeout, str) else node.timeout,
+            timeout_text=node.timeout if isinstance(node.timeout, str) else None,
             attempt_timeout=_setting(
                 node_type,
                 tier,

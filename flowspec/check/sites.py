@@ -65,6 +65,9 @@ def _node(section: Section, node: Node, readers: Readers, source: Source) -> Ite
         path = _below((*node.path, "foreach"), "in", source)
         items = before if node.when is None else _given(before, node.when)
         yield Site(path=path, value=node.foreach.items, reader=items, what="the items of a foreach")
+    if isinstance(node.timeout, str):
+        path = (*node.path, "timeout")
+        yield Site(path=path, value=node.timeout, reader=before, what="a timeout")
     for key, modifier in (("lock", node.lock), ("rate", node.rate)):
         if modifier is not None and modifier.name is not None:
             path = _below((*node.path, key), "name", source)

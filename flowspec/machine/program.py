@@ -91,6 +91,7 @@ class Program:
         if node.cache is not None:
             values.append(node.cache.key)
         values += [shared.name for shared in (node.lock, node.rate) if shared is not None]
+        values.append(node.timeout_text)
         if node.repeat is not None:
             conditions.append(node.repeat.condition)
         if node.graph is not None:

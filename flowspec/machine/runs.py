@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
+from flowspec.durations import parse_duration
 from flowspec.machine.calls import title_of
 from flowspec.machine.core import Core
 from flowspec.machine.elements import batched, number_of, take_item
@@ -37,6 +38,7 @@ class Runs:
             "run.items": self.items_known,
             "run.fill": self.fill,
             "run.timeout": self.timed_out,
+            "run.timeout_known": self.timeout_known,
             "item.done": self.item_done,
         }
         for name, handler in handlers.items():
@@ -127,14 +129,48 @@ class Runs:
     def open(self, run: NodeRun) -> None:
         """Begin the node's work."""
         plan = self._core.plan_of(run)
+        if plan.timeout_text is not None and self._needs_timer(plan):
+            self._ask_timeout(run, plan.timeout_text)
+            return
         if plan.timeout is not None and self._needs_timer(plan):
-            run.timer = f"{run.path}~timeout"
-            self._core.sleep(
-                run.timer,
-                self._core.now + plan.timeout,
-                ["run.timeout", run.path],
-                f"timeout of {run.path}",
-            )
+            self._start_timer(run, plan.timeout)
+        self._work(run)
+
+    def _ask_timeout(self, run: NodeRun, text: str) -> None:
+        raw: JsonObject = {"timeout": text}
+        source = self._core.program.template(run.node, "timeout", raw)
+        frame = self._core.state.frames[run.frame]
+        run.asked = self._core.evaluate(
+            source,
+            self._core.scope(frame, source, node=run.node, extra=_error_name(run)),
+            id=f"{run.path}~limit",
+            raw=raw,
+            then=["run.timeout_known", run.path],
+            otherwise=["run.error", run.path],
+            want="members",
+            loose=(),
+        )
+
+    def timeout_known(self, path: str, told: JsonObject) -> None:
+        run = self._core.state.runs.get(path)
+        if run is None:
+            return
+        run.asked = None
+        try:
+            seconds = parse_duration(cast(str, told["timeout"]))
+        except (ValueError, TypeError) as error:
+            self.fail(path, make_error("InvalidParams", f"timeout: {error}"))
+            return
+        self._start_timer(run, seconds)
+        self._work(run)
+
+    def _start_timer(self, run: NodeRun, seconds: float) -> None:
+        run.timer, run.seconds = f"{run.path}~timeout", seconds
+        until = self._core.now + seconds
+        self._core.sleep(run.timer, until, ["run.timeout", run.path], f"timeout of {run.path}")
+
+    def _work(self, run: NodeRun) -> None:
+        plan = self._core.plan_of(run)
         if plan.foreach is None:
             self._begin_item(run, None, None)
             return
@@ -156,7 +192,7 @@ class Runs:
     @staticmethod
     def _needs_timer(plan: NodePlan) -> bool:
         """A single activity is timed by Temporal itself; everything else by a timer here."""
-        if plan.tier == "inline":
+        if plan.tier == "inline" or plan.timeout_text is not None:
             return plan.type not in _TIMERLESS or plan.foreach is not None
         return plan.foreach is not None or plan.repeat is not None or plan.rate is not None
 
@@ -264,7 +300,7 @@ class Runs:
         run = self._core.state.runs.get(path)
         if run is not None:
             run.timer = None
-            seconds = self._core.plan_of(run).timeout
+            seconds = run.seconds or self._core.plan_of(run).timeout
             message = f"not done within its timeout of {seconds:g} s"
             error = make_error("Timeout", message, node=path)
             self.end(run, {"outcome": "failure", "error": error})

@@ -86,6 +86,7 @@ class FrameState:
 class NodeRun:
     """`items` is None without `foreach`; if it is opaque, `count` says how many items it has.
 
+    `seconds` is how long it may take, where a `timer` watches over that.
     `asked` is the question about the run that is open; `ending` says why it is being brought to
     its end. `lock` is where it stands with its lock; `queue` are the items that wait to be given
     a turn, while it is `queueing` for the `turns`th time.
@@ -97,6 +98,7 @@ class NodeRun:
     error: JsonObject | None = None
     undo: JsonObject | None = None
     timer: str | None = None
+    seconds: float | None = None
     items: list[Json] | Opaque | None = None
     count: int = 0
     next: int = 0

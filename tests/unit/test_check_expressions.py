@@ -269,3 +269,13 @@ def test_a_mistake_at_a_blank_is_placed_at_what_stands_next_to_it() -> None:
     found = [tuple(map(int, code.split()[1].split(":"))) for code in codes(BLANKS)]
     signs = [lines[line - 1][column - 1 :] for line, column in found]
     assert signs == ["}", "}", '}"', "}", "${run.id", '= "}]']
+
+
+def test_a_timeout_that_a_run_works_out_is_checked_like_any_expression() -> None:
+    found = codes("""\
+        flow: f
+        nodes:
+          a: {type: noop, next: b}
+          b: {type: approval, timeout: "${nodes.c.output}"}
+        """)
+    assert found == ["FR407 4:35"]

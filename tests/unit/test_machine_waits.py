@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowspec.machine import Machine
+from flowspec.machine import Machine, Sleep
 from flowspec.values import Json, JsonObject
 from tests.stage import Way, cancel, decide, every_way, fails, play_text, refuse, signal
 
@@ -282,3 +282,43 @@ nodes:
     assert seen[0]["until"] == "2030-03-17T18:46:40.000Z"
     assert seen[1]["name"] == "payment"
     assert seen[2]["until"] == "2030-03-17T18:16:40.000Z"
+
+
+DEADLINE = """\
+flow: deadline
+input: {required: [deadline], properties: {deadline: {}}}
+nodes:
+  ask:
+    type: approval
+    timeout: ${input.deadline}
+    next: {timeout: late, failure: odd}
+  late: {type: log, params: {message: late, data: {why: "${error.message}"}}}
+  odd: {type: log, params: {message: odd, data: {why: "${error.message}"}}}
+"""
+
+
+def test_how_long_a_node_may_take_can_be_worked_out_by_the_run(way: Way) -> None:
+    run = play_text(DEADLINE, way, {"deadline": "2d"})
+    assert run.messages == ["late"]
+    assert run.told("late") == {"why": "not done within its timeout of 172800 s"}
+    (timer,) = [each for each in run.operations if isinstance(each, Sleep)]
+    assert timer.id == "ask~timeout"
+
+
+def test_a_timeout_that_is_no_duration_fails_its_node(way: Way) -> None:
+    run = play_text(DEADLINE, way, {"deadline": 5})
+    assert run.messages == ["odd"]
+    assert run.told("odd") == {"why": "timeout: the number 5 lacks a unit"}
+
+
+def test_an_activity_is_given_up_when_the_time_that_was_worked_out_is_over(way: Way) -> None:
+    text = """\
+flow: slow
+input: {required: [limit], properties: {limit: {}}}
+nodes:
+  work: {type: log, timeout: "${input.limit}", params: {message: x}, next: {timeout: late}}
+  late: {type: log, params: {message: late}}
+"""
+    run = play_text(text, way, {"limit": "5s"}, slow=["work"])
+    assert run.stopped == ["work"]
+    assert "late" in run.messages
