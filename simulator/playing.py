@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from flowspec.machine import Finished, Machine
 from flowspec.plan import Plan
@@ -15,6 +15,8 @@ from simulator.trace import Ended, Played
 from simulator.world import EPOCH, Scene, World
 
 __all__ = ["Cue", "Held", "play"]
+
+_MOST_NODES = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +67,11 @@ def play(
     for cue in cues if run is not None else ():
         _expect(world, run, cue)
     world.go_on()
-    if run is not None and played.ended.status == "waiting":
-        played.at = world.now
-        played.ended = run.standing
+    if run is not None:
+        played.standing = cast("list[JsonObject]", run.machine.status(_MOST_NODES)["nodes"])
+        if played.ended.status == "waiting":
+            played.at = world.now
+            played.ended = run.standing
     return played
 
 

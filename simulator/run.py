@@ -197,6 +197,8 @@ class Run(Watcher):
         course = underway.course
 
         def stop() -> None:
+            if course.ended + self.world.scene.late() <= self.world.now:
+                return  # it is done already, and says so in this very moment
             underway.cut(self.world.now)
             cancelled = make_error("Cancelled", "it was cancelled", node=call.node)
             self._later(call, self.world.now, lambda: self.fail(call.id, cancelled))

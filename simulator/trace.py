@@ -92,6 +92,8 @@ class Played:
     begun: list[tuple[str, str]] = field(default_factory=list)
     """Run and path of the nodes that began, in order."""
     taken: list[Taken] = field(default_factory=list)
+    standing: list[JsonObject] = field(default_factory=list)
+    """The nodes as the status of the run shows them in the end."""
     notes: list[str] = field(default_factory=list)
     """What somebody said to the run that it did not take."""
 
