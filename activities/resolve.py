@@ -128,7 +128,8 @@ class FlowResolver:
         if given.claim is not None and value == whole:
             shown = self._claims.shown(given.claim, value)
         else:
-            shown = await self._claims.stowed(value)
+            parts = await self._claims.opened(given.value)
+            shown = await self._claims.stowed(_with_claims(parts, whole, value))
         return {**resolved, "input": shown, "labels": cast(JsonObject, labels)}
 
     def _planned(self, request: JsonObject) -> tuple[Plan, JsonObject] | ApplicationError:
@@ -202,6 +203,21 @@ def _claim_of_input(arguments: list[Any], opened: list[Any]) -> Claim | None:
         claim = arguments[1] if len(arguments) > 1 else None
     known = isinstance(claim, Claim) and CLAIMS not in claim.metadata
     return claim if known else None
+
+
+def _with_claims(given: Any, whole: Json, value: Json) -> Any:
+    """The value with what was given as a claim as that claim, unless defaults came into it: what
+    is put away anew is JSON, and bytes are none."""
+    if isinstance(given, Claim):
+        return given if whole == value else value
+    if isinstance(given, dict) and isinstance(whole, dict) and isinstance(value, dict):
+        return {
+            name: _with_claims(given[name], whole[name], each) if name in given else each
+            for name, each in value.items()
+        }
+    if isinstance(given, list) and isinstance(whole, list) and isinstance(value, list):
+        return [_with_claims(*each) for each in zip(given, whole, value, strict=True)]
+    return value
 
 
 def _list(value: Json) -> list[Json]:

@@ -128,3 +128,27 @@ async def test_a_text_that_was_put_away_is_not_taken_for_the_input(tmp_path: Pat
     for arguments in ([text], [{"flow": text}]):
         resolved = await resolve(tmp_path, {"arguments": arguments}, claims)
         assert await claims.loaded(resolved["input"]) == {}
+
+
+async def test_bytes_in_an_input_stay_bytes(tmp_path: Path) -> None:
+    """Put away as JSON, they would be text in base64 to whoever takes them."""
+    claims = claims_in_memory()
+    data = bytes(range(256)) * 20
+    room = claims.cloakroom
+    raw = await room.deposit(data, workflow_id="parent", metadata={"encoding": "binary/plain"})
+    flow = """\
+flow: attach
+input:
+  properties:
+    mail: {type: object, properties: {sent: {type: boolean, default: false}}}
+    more: {type: integer, default: 1}
+nodes: {a: {type: noop}}
+"""
+    given = {"mail": {"files": [{"name": "a", "content": raw}], "text": LARGE}}
+    resolved = await resolve(tmp_path, {"text": flow, "input": given}, claims)
+    assert resolved["input"]["mail"]["files"] == [{"name": "a", "content": raw}]
+    assert resolved["input"]["mail"]["sent"] is False
+    assert resolved["input"]["more"] == 1
+    assert isinstance(resolved["input"]["mail"]["text"], Claim)
+    loaded = await claims.loaded(resolved["input"])
+    assert loaded["mail"]["text"] == LARGE
