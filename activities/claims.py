@@ -17,6 +17,7 @@ from temporalio.api.common.v1 import Payload
 from claimcheck.claim import Claim
 from claimcheck.cloakroom import Cloakroom
 from claimcheck.errors import ClaimCheckError, ClaimInvalid, StoreUnavailable
+from claimcheck.joining import join
 from claimcheck.payloads import CLAIMS, json_of, payload_of
 from claimcheck.pointers import part_of
 from claimcheck.values import keep, load_all, open_whole, skeleton, stow
@@ -110,6 +111,12 @@ class Claims:
         """A claim for the JSON, however small."""
         workflow_id = _workflow_id()
         return await patiently(lambda: keep(self.cloakroom, value, workflow_id=workflow_id))
+
+    async def joined(self, parts: list[Any]) -> Claim:
+        """A claim for the list of all items of these lists, or of those that they claim; one of
+        them is in memory at a time."""
+        workflow_id = _workflow_id()
+        return await patiently(lambda: join(self.cloakroom, parts, workflow_id=workflow_id))
 
     async def kept_stream(self, pieces: AsyncIterator[bytes]) -> Claim:
         """A claim for bytes that come in pieces and need not fit into memory."""

@@ -41,6 +41,7 @@ class Values(Protocol):
     async def loaded(self, value: Any) -> Any: ...
     async def stowed(self, value: Json) -> Any: ...
     async def kept(self, value: Json) -> Any: ...
+    async def joined(self, parts: list[Any]) -> Any: ...
 
 
 class Evaluator:
@@ -72,6 +73,9 @@ class Evaluator:
     async def _answer(self, request: JsonObject) -> Any:
         want = _want(request)
         loose = cast("list[str] | None", request.get("loose"))
+        if want == "joined":
+            told = cast(JsonObject, request["scope"])
+            return await self._values.joined(await self._values.opened(told["parts"]))
         scope = await self._values.loaded(request["scope"])
         if request.get("deferred") is None:
             compiled = compile_condition if want == "condition" else compile_template

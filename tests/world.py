@@ -375,3 +375,6 @@ class _Values:
 
     async def kept(self, value: Json) -> Any:
         return Claim(loaded(value))
+
+    async def joined(self, parts: list[Any]) -> Any:
+        return self.put([item for part in parts for item in loaded(part)])

@@ -23,6 +23,7 @@ from workflows.names import (
     FLOW_NAME,
     FLOW_STATUS,
     FLOW_VERSION,
+    JOINS_SHARDS,
     KEEPS_LARGE,
     LOCK_GRANTED,
     PAUSE,
@@ -31,7 +32,7 @@ from workflows.names import (
 )
 from workflows.opening import Beginning, read_beginning, value_of
 from workflows.payloads import held_by, inline, size_of
-from workflows.performing import MAX_INLINE, MAX_VALUE, Performer, keep, too_large
+from workflows.performing import LEAN, MAX_INLINE, MAX_VALUE, Performer, keep, too_large
 from workflows.summary import markdown
 
 __all__ = ["FlowWorkflow"]
@@ -70,6 +71,7 @@ class FlowWorkflow:
         if machine is None:
             machine = await self._resolve(beginning)
         self._machine = machine
+        machine.let_join(lambda: workflow.patched(JOINS_SHARDS))
         for name, value in self._early:
             self._deliver(name, value)
         finished = await self._drive(machine)
@@ -240,7 +242,10 @@ class FlowWorkflow:
         if not shard:
             return held_by(output, parent.workflow_id)
         answer = cast(JsonObject, output)
-        if size_of(answer["outputs"]) > _ROOMY and workflow.patched(KEEPS_LARGE):
+        assert self._machine is not None
+        apart = self._machine.stays_apart
+        large = size_of(answer["outputs"]) > (LEAN if apart else _ROOMY)
+        if large and (apart or workflow.patched(KEEPS_LARGE)):
             (claim,) = await keep([answer["outputs"]])
             answer = {**answer, "outputs": cast(Json, claim)}
         return held_by(answer, parent.workflow_id, stays=True)

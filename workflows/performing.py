@@ -35,7 +35,7 @@ from workflows.failures import as_error
 from workflows.names import EVALUATE, KEEP, KEEPS_LARGE
 from workflows.payloads import inline, plain_json, size_of
 
-__all__ = ["MAX_FOREIGN", "MAX_INLINE", "MAX_VALUE", "Performer", "keep", "too_large"]
+__all__ = ["LEAN", "MAX_FOREIGN", "MAX_INLINE", "MAX_VALUE", "Performer", "keep", "too_large"]
 
 MAX_INLINE = 2 * 1024 * 1024 - 64 * 1024
 """What a payload may measure that cannot go to the store: Temporal's own limit of 2 MB, less room
@@ -50,6 +50,9 @@ _LARGEST_LEFT_INLINE = 1024 * 1024
 MAX_FOREIGN = 256 * 1024
 """What may be written plainly into the history for an activity that knows no claims: from there
 on Temporal itself warns."""
+
+LEAN = 16 * 1024
+"""What a shard takes or gives inline; of very many shards all of that comes together."""
 
 _ROOMY = 512 * 1024
 _MAX_TASK = 3 * 1024 * 1024
@@ -292,9 +295,15 @@ async def _child_argument(argument: Json) -> Any:
         return argument
     shard = cast(JsonObject, argument[SHARD_ARGUMENT])
     items = shard["items"]
-    if isinstance(items, list) and size_of(items) > _ROOMY and workflow.patched(KEEPS_LARGE):
+    apart = shard.get("apart") is True
+    most = LEAN if apart else _ROOMY
+    if isinstance(items, list) and size_of(items) > most and _keeps(apart):
         shard = {**shard, "items": cast(Json, (await keep([items]))[0]), "count": len(items)}
     return inline({SHARD_ARGUMENT: shard})
+
+
+def _keeps(apart: bool) -> bool:
+    return apart or workflow.patched(KEEPS_LARGE)
 
 
 async def _child(child: Child) -> Any:

@@ -7,7 +7,7 @@ in another process, or in another Temporal execution, with nothing lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from flowspec.machine.callbacks import Callbacks
@@ -107,7 +107,7 @@ class Machine:
         """Some of the items of a wide `foreach`, as the run it belongs to described them."""
         outer = dict(cast(JsonObject, shard["scope"]))
         values = cast(JsonObject, outer.pop("vars", {}))
-        needed = ("path", "items", "count", "base")
+        needed = ("path", "items", "count", "base", "apart")
         told: JsonObject = {name: shard[name] for name in needed if name in shard}
         state = RunState(run=run, input=outer.pop("input", None), outer=outer, shard=told)
         self = cls(program, state)
@@ -198,6 +198,11 @@ class Machine:
         """Start nothing new until the run has moved, so that it can."""
         self._core.draining = True
 
+    def let_join(self, may: Callable[[], bool]) -> None:
+        """Ask this before shards run side by side and are joined: a run that an earlier release
+        took so far must go on as it would have."""
+        self._core.joins = may
+
     def watch(self, watcher: Watcher) -> None:
         """Let somebody look on from here; what they see is in no dump."""
         self._core.watcher = watcher
@@ -222,6 +227,11 @@ class Machine:
     def is_shard(self) -> bool:
         """Whether this is a part of another run's wide `foreach`."""
         return self._core.state.shard is not None
+
+    @property
+    def stays_apart(self) -> bool:
+        """Whether the outputs of this shard are to be put away unless they are small."""
+        return self._core.state.shard is not None and self._core.state.shard.get("apart") is True
 
     @property
     def may_move(self) -> bool:

@@ -8,7 +8,11 @@ from flowspec.machine.state import NodeRun
 from flowspec.plan import ForeachPlan
 from flowspec.values import Json, JsonObject, Opaque
 
-__all__ = ["batched", "drop_items", "number_of", "section", "take_item"]
+__all__ = ["batched", "drop_items", "lanes_of", "number_of", "section", "take_item"]
+
+_LANES = 8
+_LANE = 25
+"""So many items at a time, at least, make a lane worth its while."""
 
 
 def batched(items: list[Json], size: int | None) -> list[Json]:
@@ -23,6 +27,12 @@ def number_of(run: NodeRun, plan: ForeachPlan) -> int:
     if isinstance(run.items, Opaque):
         return -(-run.count // (plan.batch or 1))
     return len(run.items or ())
+
+
+def lanes_of(plan: ForeachPlan, total: int) -> int:
+    """How many shards run side by side, each with its share of the concurrency."""
+    shards = -(-total // plan.shard)
+    return max(1, min(_LANES, plan.concurrency // _LANE, shards))
 
 
 def take_item(run: NodeRun, plan: ForeachPlan, index: int) -> Json:

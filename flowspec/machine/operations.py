@@ -28,7 +28,7 @@ NOT_STARTED = "NotStarted"
 """The type of an activity's failure that says that this attempt never began: its arguments could
 not be loaded. It counts as no attempt; the machine asks again. Histories hold it: never changed."""
 
-Want: TypeAlias = Literal["condition", "value", "members", "items", "digest"]
+Want: TypeAlias = Literal["condition", "value", "members", "items", "digest", "joined"]
 
 
 @dataclass(frozen=True, kw_only=True)

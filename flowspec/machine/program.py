@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flowspec.expressions import (
     Expression,
@@ -75,10 +75,10 @@ class Program:
         return self._keys[node.id]
 
     def inside(self, node: NodePlan) -> Mentioned:
-        """Everything the expressions of a node and of the nodes in it mention."""
+        """What the expressions of a node and of the nodes in it mention, once it has its items."""
         if node.id not in self._inside:
             found: list[Reference] = []
-            for part in _with_nested(node):
+            for part in _with_nested(_with_items(node)):
                 found += self._mentioned(part)
             self._inside[node.id] = Mentioned(references=tuple(found))
         return self._inside[node.id]
@@ -123,6 +123,10 @@ class Program:
 def _nodes(graph: GraphPlan) -> Iterator[NodePlan]:
     for node in graph.nodes:
         yield from _with_nested(node)
+
+
+def _with_items(node: NodePlan) -> NodePlan:
+    return replace(node, foreach=replace(node.foreach, items=[])) if node.foreach else node
 
 
 def _with_nested(node: NodePlan) -> Iterator[NodePlan]:

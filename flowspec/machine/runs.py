@@ -211,11 +211,13 @@ class Runs:
         else:
             run.items, run.count = cast(Opaque, value["items"]), cast(int, value["count"])
         total = number_of(run, plan)
-        run.outputs = [None] * total
         run.tolerated = _tolerated(plan, total)
         self._core.record(run.frame, run.node, done=0, total=total)
-        wide = total > plan.shard and self._shards.possible(run)
-        self._core.do("run.shard" if wide else "run.fill", path)
+        if total > plan.shard and self._shards.possible(run):
+            self._shards.begin(run, plan)
+        else:
+            run.outputs = [None] * total
+            self._core.do("run.fill", path)
 
     def fill(self, path: str) -> None:
         """Start as many items as may run at once."""
@@ -270,7 +272,7 @@ class Runs:
             details = error.get("details")
             merged = details if isinstance(details, dict) else {"details": details}
             failed: JsonObject = {**error, "details": {**merged, "index": number}}
-            self._stop(run, {"outcome": "failure", "error": failed})
+            self.stop(run, {"outcome": "failure", "error": failed})
 
     # -- ways to end ---------------------------------------------------------------------------
 
@@ -315,16 +317,18 @@ class Runs:
         """Bring the run to this end: stop what is active, then settle."""
         if run.ending is not None:
             return
-        self._stop(run, ending)
-        if not run.active and run.shard is None and not self.locks.is_asking(run):
+        self.stop(run, ending)
+        if not run.active and not run.shards and not self.locks.is_asking(run):
             self.settle(run)
 
-    def _stop(self, run: NodeRun, ending: JsonObject) -> None:
+    def stop(self, run: NodeRun, ending: JsonObject) -> None:
+        """Let what is active wind up for this ending."""
         if run.ending is not None:
             return
         run.ending = ending
         self._core.stop(run.asked)
-        self._core.stop(run.shard)
+        for shard in run.shards:
+            self._core.stop(shard)
         for item in list(run.active):
             self._core.do_now("item.cancel", item)
 
@@ -332,10 +336,16 @@ class Runs:
         """Nothing of the run is active any more: work out its outcome."""
         if run.ending is not None:
             self.finish(run, run.ending)
-            return
-        result: JsonObject = {"outcome": "success", "output": run.outputs}
+        else:
+            self.complete(run, run.outputs)
+
+    def complete(self, run: NodeRun, outputs: Json) -> None:
+        """All items are done, with these outputs."""
+        result: JsonObject = {"outcome": "success", "output": outputs}
         if run.failed:
-            message = f"{run.failures} of {len(run.outputs)} items failed"
+            foreach = self._core.plan_of(run).foreach
+            assert foreach is not None
+            message = f"{run.failures} of {number_of(run, foreach)} items failed"
             details: JsonObject = {"failed": list[Json](run.failed), "count": run.failures}
             result["error"] = make_error("ItemsFailed", message, node=run.path, details=details)
         self.finish(run, result)

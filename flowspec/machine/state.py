@@ -86,6 +86,8 @@ class FrameState:
 class NodeRun:
     """`items` is None without `foreach`; if it is opaque, `count` says how many items it has.
 
+    In a wide `foreach` at most `lanes` of `shards` are under way at a time, `parts` are the outputs
+    of each, and `apart` says whether those are kept as they come and joined at the end.
     `seconds` is how long it may take, where a `timer` watches over that.
     `asked` is the question about the run that is open; `ending` says why it is being brought to
     its end. `lock` is where it stands with its lock; `queue` are the items that wait to be given
@@ -107,7 +109,10 @@ class NodeRun:
     failed: list[JsonObject] = field(default_factory=list)
     failures: int = 0
     tolerated: int = 0
-    shard: str | None = None
+    lanes: int = 1
+    shards: list[str] = field(default_factory=list)
+    parts: list[Json] | None = None
+    apart: bool = False
     asked: str | None = None
     ending: JsonObject | None = None
     lock: JsonObject | None = None
@@ -175,6 +180,7 @@ class RunState:
     @classmethod
     def load(cls, data: JsonObject) -> RunState:
         raw = cast("dict[str, Any]", dict(data))
+        raw["runs"] = {key: _of_now(run) for key, run in raw["runs"].items()}
         for name, kind in (
             ("frames", FrameState),
             ("runs", NodeRun),
@@ -184,6 +190,11 @@ class RunState:
         raw["waiters"] = {key: Waiter.load(entry) for key, entry in raw["waiters"].items()}
         raw["todo"] = deque(raw["todo"])
         return cls(**raw)
+
+
+def _of_now(run: dict[str, Any]) -> dict[str, Any]:
+    """Release 0.1.0 noted the one shard that was under way, which none is where a run moves."""
+    return {name: value for name, value in run.items() if name != "shard"}
 
 
 # -- where values are ------------------------------------------------------------------------------
@@ -243,6 +254,7 @@ def _in_frame(frame: dict[str, Any]) -> _Slots:
 def _in_run(run: dict[str, Any]) -> _Slots:
     yield from _in_list(run["items"], run["next"])
     yield from _in_list(run["outputs"])
+    yield from _in_list(run["parts"])
     for result in (run["undo"], run["ending"], {"error": run["error"]}):
         yield from _in_result(result)
 

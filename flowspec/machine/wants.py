@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import cast
 
 from flowspec.expressions import ExpressionError
 from flowspec.machine.operations import Want
@@ -15,7 +16,8 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 def wanted(value: Json, want: Want, loose: tuple[str, ...] | None) -> Json:
-    """What is wanted of a value: what `foreach` goes over as a list, or a digest, or the value.
+    """What is wanted of a value: what `foreach` goes over as a list, lists joined to one, a digest,
+    or the value.
 
     Raises `ExpressionError` if it cannot be had, and `NeedsWorker` if that takes a look at
     something opaque.
@@ -27,6 +29,8 @@ def wanted(value: Json, want: Want, loose: tuple[str, ...] | None) -> Json:
                     _demand_plain(member)
         case "items":
             return _items(value)
+        case "joined":
+            return _joined(cast("list[list[Json] | Opaque]", value))
         case "digest":
             return _digest(value)
     return value
@@ -55,6 +59,15 @@ def _items(value: Json) -> list[Json]:
         return [{"key": key, "value": entry} for key, entry in value.items()]
     _demand_plain(value)
     raise ExpressionError(f"foreach needs a list or a mapping, found {_kind(value)}")
+
+
+def _joined(parts: list[list[Json] | Opaque]) -> list[Json]:
+    whole: list[Json] = []
+    for part in parts:
+        if isinstance(part, Opaque):
+            raise NeedsWorker("a part of the list is kept elsewhere")
+        whole += part
+    return whole
 
 
 def _kind(value: Json) -> str:

@@ -36,6 +36,9 @@ class _Values:
     async def kept(self, value: Json) -> Any:
         return {"kept": len(canonical(value))}
 
+    async def joined(self, parts: list[Any]) -> Any:
+        return {"joined": parts}
+
 
 async def _perform(request: dict[str, Any]) -> Any:
     answer = await ActivityEnvironment().run(Evaluator(_Values()).evaluate, request)
@@ -141,3 +144,13 @@ async def test_what_is_handed_on_beside_a_deferred_text_is_not_read() -> None:
     assert await _perform(request) == {"a": 2, **handed}
     strict = {**request, "want": "members", "loose": ["b"]}
     assert await _perform(strict) == {"a": 2, "b": "${not evaluated}", "c": [1]}
+
+
+async def test_parts_of_a_list_are_joined_where_they_are_kept() -> None:
+    request = {
+        "source": "${parts}",
+        "want": "joined",
+        "deferred": [""],
+        "scope": {"parts": [[1, 2], {"claim": [3]}]},
+    }
+    assert await _perform(request) == {"joined": [[1, 2], {"claim": [3]}]}

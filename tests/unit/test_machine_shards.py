@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, cast
 
-from flowspec.machine import Call, Child, Machine, Program
-from flowspec.plan import Plan
+from flowspec.machine import (
+    Call,
+    Child,
+    Machine,
+    Operation,
+    Program,
+    Stop,
+    make_error,
+)
+from flowspec.plan import Plan, load_plan
 from flowspec.values import Json, JsonObject
+from tests.claims import Claim, from_text, loaded, to_text
 from tests.stage import Played, Way, every_way, fails, plan_of, play_plans
 from tests.world import Handler
 
@@ -92,6 +102,137 @@ def test_failures_are_counted_across_shards(way: Way) -> None:
     broken = play_sharded(text, way, {"items": items}, answers=failing(1, 4, 5))
     assert "handled" in broken.calls
     assert "each.9" not in broken.calls
+
+
+WIDE = """\
+flow: wide
+input: {required: [items], properties: {items: {}}}
+nodes:
+  each:
+    type: log
+    foreach: {in: "${input.items}", concurrency: 80, tolerate: 2}
+    params: {message: "${index}"}
+output: ${nodes.each.output}
+"""
+
+
+def wide(joins: bool = True, text: str = WIDE) -> Machine:
+    """A run of ten items in five shards, about to start."""
+    run: JsonObject = {"id": "1", "workflow_id": "w", "flow": "wide", "version": "1", "started": ""}
+    program = Program(sharded(plan_of(text), 2))
+    machine = Machine.start(program, run=run, input={"items": list(range(10))}, now=0.0)
+    machine.let_join(lambda: joins)
+    return machine
+
+
+def asked(machine: Machine) -> list[Operation]:
+    assert machine.advance(0.0)
+    return machine.take()
+
+
+def shards_of(machine: Machine) -> list[str]:
+    return [o.id for o in asked(machine) if isinstance(o, Child)]
+
+
+def shown(machine: Machine) -> JsonObject:
+    nodes = machine.status(10)["nodes"]
+    assert isinstance(nodes, list)
+    assert isinstance(nodes[0], dict)
+    return nodes[0]
+
+
+def answer(number: int, *failed: int) -> JsonObject:
+    """What a shard gives of which so many items failed."""
+    outputs: list[Json] = [None if index in failed else index for index in (0, 1)]
+    if not failed:
+        return {"outputs": outputs, "error": None}
+    told: list[Json] = [
+        {"index": 2 * number + index, "type": "Boom", "message": "no"} for index in failed
+    ]
+    return {"outputs": outputs, "error": {"details": {"count": len(failed), "failed": told}}}
+
+
+def test_shards_run_side_by_side_with_their_shares_of_the_concurrency() -> None:
+    machine = wide()
+    children = [o for o in asked(machine) if isinstance(o, Child)]
+    assert [child.id for child in children] == ["each~shard0", "each~shard1", "each~shard2"]
+    plans = [load_plan(child.argument["flowrunner/shard"]["plan"]) for child in children]  # type: ignore[call-overload, index]
+    shares = [node.foreach.concurrency for plan in plans for node in plan.graph.nodes]  # type: ignore[union-attr]
+    assert shares == [26, 26, 26], "80 at a time, all of them together"
+
+
+def test_shards_end_in_any_order_and_the_outputs_are_in_that_of_the_items() -> None:
+    machine = wide()
+    assert len(shards_of(machine)) == 3
+    machine.answer("each~shard2", answer(2, 0))
+    assert shards_of(machine) == ["each~shard3"]
+    assert (shown(machine)["done"], shown(machine)["total"]) == (2, 10)
+    for number in (3, 1, 4):
+        machine.answer(f"each~shard{number}", answer(number))
+        asked(machine)
+    machine.answer("each~shard0", answer(0, 1))
+    asked(machine)
+    assert machine.finished is not None
+    assert machine.finished.output == [0, None, 0, 1, None, 1, 0, 1, 0, 1]
+    error = shown(machine)["error"]
+    assert isinstance(error, dict)
+    assert error["message"] == "2 of 10 items failed"
+
+
+def test_shards_that_together_fail_more_than_is_tolerated_end_the_node() -> None:
+    machine = wide()
+    shards_of(machine)
+    machine.answer("each~shard2", answer(2, 0, 1))
+    assert machine.advance(0.0)
+    machine.answer("each~shard0", answer(0, 1))
+    stopped = [o.id for o in asked(machine) if isinstance(o, Stop)]
+    assert stopped == ["each~shard1", "each~shard3"]
+    for id in stopped:
+        machine.fail(id, make_error("Cancelled", "stopped"))
+    asked(machine)
+    assert machine.finished is not None
+    error = machine.finished.error
+    assert error is not None
+    assert (error["type"], error["details"]) == ("Boom", {"index": 5, "count": 3})
+
+
+def test_a_run_of_an_earlier_release_goes_on_with_one_shard_after_the_other() -> None:
+    machine = wide(joins=False)
+    claimed = cast(Json, Claim([0, 1]))
+    for number in range(5):
+        assert shards_of(machine) == [f"each~shard{number}"]
+        machine.answer(f"each~shard{number}", {"outputs": claimed, "error": None})
+    assert asked(machine) == []
+    assert machine.finished is not None
+    assert loaded(machine.finished.output) == [0, 1] * 5
+
+
+def test_a_state_of_an_earlier_release_has_an_output_for_each_item() -> None:
+    machine = wide(joins=False)
+    shards_of(machine)
+    machine.answer("each~shard0", {"outputs": [0, 1], "error": None})
+    machine.drain()
+    asked(machine)
+    state: Any = from_text(to_text(machine.dump()))
+    run = state["runs"]["each"]
+    for name in ("lanes", "shards", "parts", "apart"):
+        del run[name]
+    run |= {"shard": None, "outputs": [0, 1, *[None] * 8]}
+    machine = Machine.load(Program(sharded(plan_of(WIDE), 2)), state)
+    for number in range(1, 5):
+        assert shards_of(machine) == [f"each~shard{number}"]
+        machine.answer(f"each~shard{number}", {"outputs": [number, number], "error": None})
+    asked(machine)
+    assert machine.finished is not None
+    assert machine.finished.output == [0, 1, 1, 1, 2, 2, 3, 3, 4, 4]
+
+
+def test_a_shard_is_not_told_what_only_its_items_were_made_of() -> None:
+    machine = wide()
+    (first, *_) = (o for o in asked(machine) if isinstance(o, Child))
+    told: Any = first.argument
+    assert told["flowrunner/shard"]["items"] == [0, 1]
+    assert "input" not in told["flowrunner/shard"]["scope"]
 
 
 @every_way

@@ -239,7 +239,7 @@ nodes:
     machine.advance(0.0)
     runs: Any = machine.dump()["runs"]
     assert runs["each"]["items"] == [None, None, LARGE, LARGE, LARGE]
-    assert runs["each"]["outputs"] == [1, 2, None, None, None]
+    assert (runs["each"]["outputs"], runs["each"]["parts"]) == ([], [[1, 2], None, None])
 
 
 @pytest.mark.parametrize(
