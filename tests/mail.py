@@ -295,11 +295,11 @@ namespace inbox {{
 
 
 @contextmanager
-def start_imap(certificates: Certificates) -> Iterator[ImapServer]:
+def start_imap(certificates: Certificates, *, port: int = 0) -> Iterator[ImapServer]:
     """A server of its own, in the foreground, whose files are where its own users can read them."""
     with TemporaryDirectory(prefix="imap-") as name:
         folder = Path(name)
-        server = ImapServer(port=free_port(), tls_port=free_port(), folder=folder)
+        server = ImapServer(port=port or free_port(), tls_port=free_port(), folder=folder)
         path = folder / "dovecot.conf"
         path.write_text(_config(server, certificates))
         argv = [str(_dovecot()), "-F", "-c", str(path)]
