@@ -240,8 +240,9 @@ def _fitting(answer: Answer, node_type: NodeType | None, path: str) -> Answer:
         return answer
     if not node_type.output_schema:
         return answer
-    output = completed(answer.output, node_type.output_schema)
-    found = violations(node_type.output_schema, output)
+    schema = node_type.output_schema
+    output = completed(answer.output, schema) if answer.output is not None else sample_of(schema)
+    found = violations(schema, output)
     if found:
         place = dotted(("output", *found[0].path))
         wrong = f"the mock of {path} is nothing that {node_type.name} gives"

@@ -110,6 +110,12 @@ def test_a_mock_gives_what_its_node_type_can_give() -> None:
     assert "the mock of reserve is nothing that http.request gives: output.status" in wrong.mistake
 
 
+def test_a_mock_that_gives_nothing_gives_the_least_there_is() -> None:
+    given = "mocks: {reserve: {delay: 2s}, ask: {action: rejected}, release: {}}"
+    expect = "expect: {status: failed, nodes: {reserve: {took: 2s, output: {status: 0}}}}"
+    assert attempt(SHOP, f"input: {{item: tea}}\n{given}\n{expect}").passed
+
+
 def test_a_mock_fails_as_its_node_type_can_fail() -> None:
     wrong = attempt(SHOP, "input: {item: tea}\nmocks: {reserve: {error: ServerError}}")
     assert wrong.mistake is not None

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from service.cli.composition import Composition
 from service.cli.context import composition_of
 from service.cli.exits import Ending, ExitCode
 from service.cli.options import InputOption, JsonFlag, SetOption, command, complete_flows
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
         try_,
         "flowrunner test flows",
         "flowrunner test flows/onboarding.yaml -k declined --watch",
+        "flowrunner test --record onboarding-1f2e3d4c",
         "flowrunner test flows --coverage --fail-under 90 --junit results.xml",
         panel=_PANEL,
         name="test",
@@ -69,6 +71,14 @@ def try_(
     watch: Annotated[
         bool, typer.Option("--watch", help="Try again whenever a flow or a test changes.")
     ] = False,
+    record: Annotated[
+        str | None,
+        typer.Option(
+            "--record",
+            metavar="ID",
+            help="Write the run of this id as a test, to PATH or into FLOWS_DIR, and try that.",
+        ),
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Try flows against their tests: files NAME.test.yaml beside them, or in a folder `tests`.
@@ -80,6 +90,8 @@ def try_(
     from service.cli.trying import Trying, try_and_tell, watch_and_try
 
     composition = composition_of(context)
+    if record is not None:
+        paths = [_recorded(record, paths, composition)]
     trying = Trying(
         paths=tuple(paths or ()),
         keyword=keyword,
@@ -94,6 +106,18 @@ def try_(
         code = try_and_tell(trying, composition)
         if code is not ExitCode.OK:
             raise Ending(code)
+
+
+def _recorded(run: str, paths: list[str] | None, composition: Composition) -> str:
+    from service.cli.recording import record_run
+    from service.cli.screen import note
+    from service.errors import InputWrong
+
+    if len(paths or ()) > 1:
+        raise InputWrong("--record writes one file: give one PATH, or none")
+    file, notes = record_run(run, Path(paths[0]) if paths else None, composition)
+    note("\n".join([*notes, f"written to {file}"]))
+    return str(file)
 
 
 def simulate(
