@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,10 +31,12 @@ class Execution:
 
 @dataclass(kw_only=True)
 class Memory:
-    """Resident memory of all processes together, in megabytes, a sample each half second."""
+    """Resident memory of all processes together, in megabytes, a sample each half second; and what
+    processor time they took, which depends less on what else the machine does than seconds do."""
 
     before: float
     samples: list[float] = field(default_factory=list)
+    cpu_seconds: float = 0.0
 
     def told(self) -> dict[str, float]:
         half = self.samples[len(self.samples) // 2 :] or [self.before]
@@ -80,6 +83,7 @@ async def _execution(client: Client, workflow_id: str, run_id: str) -> Execution
 async def watched(*processes: Running) -> AsyncIterator[Memory]:
     """The memory of the processes and their children while the block runs."""
     memory = Memory(before=_resident(processes))
+    begun = sum(_cpu(each.pid) for each in processes)
 
     async def look() -> None:
         while True:
@@ -91,6 +95,7 @@ async def watched(*processes: Running) -> AsyncIterator[Memory]:
         yield memory
     finally:
         looking.cancel()
+        memory.cpu_seconds = sum(_cpu(each.pid) for each in processes) - begun
 
 
 def _resident(processes: tuple[Running, ...]) -> float:
@@ -100,8 +105,23 @@ def _resident(processes: tuple[Running, ...]) -> float:
 def _of_tree(pid: int) -> int:
     try:
         status = Path(f"/proc/{pid}/status").read_text()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:  # it has ended
         return 0
     own = next((line for line in status.splitlines() if line.startswith("VmRSS:")), "VmRSS: 0 kB")
-    return int(own.split()[1]) * 1024 + sum(_of_tree(int(child)) for child in children)
+    return int(own.split()[1]) * 1024 + sum(_of_tree(child) for child in _children(pid))
+
+
+def _cpu(pid: int) -> float:
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    own = (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(_cpu(child) for child in _children(pid))
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []

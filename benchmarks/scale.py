@@ -94,6 +94,7 @@ async def wide(place: Place, *, params: str = LOG, concurrency: int = 100) -> Fi
         "output": output,
         "items_per_second": round(items / seconds),
         "seconds": round(seconds, 1),
+        "cpu_ms_an_item": round(memory.cpu_seconds * 1000 / items, 2),
         "parent_executions": len(parents),
         "parent_events": sum(each.events for each in parents),
         "parent_bytes": sum(each.size for each in parents),
@@ -107,6 +108,11 @@ async def wide(place: Place, *, params: str = LOG, concurrency: int = 100) -> Fi
 async def wide_kilobyte(place: Place) -> Figures:
     """The same with outputs of about 700 bytes each."""
     return await wide(place, params=TEXT)
+
+
+async def wide_inline(place: Place) -> Figures:
+    """The same with outputs of about 300 bytes each, of which no shard's were large before."""
+    return await wide(place, params=TEXT.replace("200", "100"))
 
 
 async def wide_cancelled(place: Place) -> Figures:
@@ -138,6 +144,7 @@ async def loop(place: Place) -> Figures:
         "output": output,
         "rounds_per_second": round(rounds / seconds),
         "seconds": round(seconds, 1),
+        "cpu_ms_a_round": round(memory.cpu_seconds * 1000 / rounds, 2),
         "executions": len(executions),
         "most_events": max(each.events for each in executions),
         "most_bytes": max(each.size for each in executions),
@@ -190,6 +197,7 @@ async def waiting(place: Place) -> Figures:
         "approved": sum(output == "approved" for output in outputs),
         "started_per_second": round(runs / waited),
         "approved_per_second": round(runs / decided),
+        "cpu_ms_a_run": round(memory.cpu_seconds * 1000 / runs, 1),
         "kilobytes_a_run": round(held * 1024 / runs, 1),
         "worker": memory.told(),
     }
@@ -227,6 +235,7 @@ async def _ended(handle: WorkflowHandle[Any, Any]) -> Any:
 SCENARIOS: dict[str, Callable[[Place], Awaitable[Figures]]] = {
     "wide": wide,
     "wide_kilobyte": wide_kilobyte,
+    "wide_inline": wide_inline,
     "wide_cancelled": wide_cancelled,
     "loop": loop,
     "plan": plan,
