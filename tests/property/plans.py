@@ -33,9 +33,9 @@ INPUT: JsonObject = {
     "object": {"a": 1},
     "none": [],
 }
-KINDS = ("call", "call", "call", "noop", "set", "wait", "event", "approval", "fail", "flow")
+KINDS = ("work", "work", "work", "noop", "set", "wait", "event", "approval", "fail", "flow")
 PARAMS: dict[str, dict[str, Any]] = {
-    "call": {"where": "${run.flow}", "what": ["${input.list}", "${input.list[0]}"]},
+    "work": {"where": "${run.flow}", "what": ["${input.list}", "${input.list[0]}"]},
     "noop": {},
     "set": {"count": "${vars.count + input.one}"},
     "wait": {"for": "${input.pause}"},
@@ -64,7 +64,7 @@ def plans(draw: st.DrawFn) -> Plan:
 
 def _callback(key: str, payload: str) -> NodePlan:
     params: JsonObject = {"payload": payload, "list": "${input.list}"}
-    return NodePlan(id=f"~{key}", type="call", tier="remote", params=params)
+    return NodePlan(id=f"~{key}", type="work", tier="remote", params=params)
 
 
 def child_plan() -> Plan:
@@ -89,7 +89,7 @@ def _furnished(draw: st.DrawFn, graph: GraphPlan, prefix: str, depth: int) -> Gr
     if undo is not None:
         target = NodePlan(
             id=f"{prefix}undo",
-            type="call",
+            type="work",
             tier="local",
             params={"undo": "${error}", "l": "${input.list[1]}"},
         )
@@ -122,7 +122,7 @@ def _node(draw: st.DrawFn, node: NodePlan, prefix: str, depth: int) -> NodePlan:
         node,
         id=prefix + node.id,
         type=kind,
-        tier="remote" if kind == "call" else "inline",
+        tier="remote" if kind == "work" else "inline",
         params=PARAMS[kind],
         races=tuple(prefix + name for name in node.races),
         graph=inner,
@@ -131,13 +131,13 @@ def _node(draw: st.DrawFn, node: NodePlan, prefix: str, depth: int) -> NodePlan:
         repeat=draw(st.sampled_from([None, None, None, *_REPEATS])),
         retry=draw(st.sampled_from([RetryPlan(), RetryPlan(attempts=2, interval=1.0)])),
         timeout=draw(st.sampled_from([None, None, 3.0, 7.0])),
-        cache=draw(st.sampled_from([None, None, CachePlan(ttl=9.0)])) if kind == "call" else None,
+        cache=draw(st.sampled_from([None, None, CachePlan(ttl=9.0)])) if kind == "work" else None,
         lock=draw(st.sampled_from([None, None, *_LOCKS[depth]])),
         rate=draw(st.sampled_from([None, None, *_RATES])) if kind in _STARTING else None,
     )
 
 
-_STARTING = ("call", "flow", "block")
+_STARTING = ("work", "flow", "block")
 _LOCKS = [
     (
         LockPlan(name=name),

@@ -105,7 +105,7 @@ def _run(
 
 def _handlers(seed: int) -> dict[str, Handler]:
     return {
-        "call": _handler(seed),
+        "work": _handler(seed),
         "flowrunner.cache.get": lambda _: {"hit": False},
         "flowrunner.cache.put": lambda _: None,
     }

@@ -1,26 +1,35 @@
 """Record histories for the replay tests: `python -m tests.replay.record RELEASE`.
 
-Run it once for a release, and commit what it writes. Recorded histories are added, never
-renewed: they stand for runs that people have open.
+Run it once for a release, and commit what it writes: the runs below, and every run that the tests
+of the examples, of the applications among them and of the control-flow patterns start. Recorded
+histories are added, never renewed: they stand for runs that people have open.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import re
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
-from tests.server.support import Product, start_temporal
+from tests.applications import APPLICATIONS
+from tests.server.support import ROOT, Product, TemporalServer, start_temporal
 
 HISTORIES = Path(__file__).parent / "histories"
 Handle = WorkflowHandle[Any, Any]
+TESTS = [
+    "test_examples.py",
+    "test_thresholds.py",
+    *(f"test_{folder.name.replace('-', '_')}.py" for folder in APPLICATIONS),
+]
 
 EVERYTHING = """\
 flow: everything
@@ -147,7 +156,7 @@ RUNS: dict[str, tuple[str, Callable[[Handle], Awaitable[None]]]] = {
 }
 
 
-async def _record(product: Product, folder: Path) -> None:
+async def _play(product: Product) -> None:
     client: Client = await product.client()
     for name, (flow, interact) in RUNS.items():
         handle = await client.start_workflow(
@@ -157,9 +166,29 @@ async def _record(product: Product, folder: Path) -> None:
             await interact(handle)
         except WorkflowFailureError as error:
             print(f"{name} ended with: {error.cause}")
-        history = await handle.fetch_history()
-        recorded = json.loads(history.to_json())
-        (folder / f"{name}.json").write_text(json.dumps(_anonymous(recorded), indent=1) + "\n")
+
+
+async def _record(server: TemporalServer, folder: Path) -> None:
+    """Write down the histories of the runs that the server knows; of those alike, one."""
+    client = await Client.connect(server.address)
+    known: set[tuple[str, ...]] = set()
+    async for run in client.list_workflows(""):
+        history = await client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
+        name = re.sub(r"[^\w.~-]+", "-", re.sub(r"\b[0-9a-f]{8}\b", "", run.id))[:80]
+        recorded = _anonymous(json.loads(history.to_json()))
+        shape = (name, *(event["eventType"] for event in recorded["events"]))
+        if shape not in known:
+            known.add(shape)
+            text = json.dumps(recorded, separators=(",", ":"))
+            _new(folder, name).write_bytes(gzip.compress(text.encode(), mtime=0))
+
+
+def _new(folder: Path, name: str) -> Path:
+    """Runs may have the same name, one with values inline and one without, for example."""
+    count = 1
+    while (path := folder / f"{name}.{count}.json.gz").exists():
+        count += 1
+    return path
 
 
 def _anonymous(value: Any) -> Any:
@@ -174,6 +203,34 @@ def _anonymous(value: Any) -> Any:
     return {key: told.get(key, _anonymous(each)) for key, each in value.items()}
 
 
+class _Recorder:
+    """Of a session of tests, records what their Temporal server knows when the last has ended."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._server: TemporalServer | None = None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self,
+    ) -> Generator[None, object, object]:
+        value = yield
+        if isinstance(value, TemporalServer):
+            self._server = value
+        return value
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self, nextitem: pytest.Item | None) -> None:
+        if nextitem is None and self._server is not None:
+            asyncio.run(_record(self._server, self._folder))
+
+
+def _record_tests(folder: Path) -> None:
+    tests = [str(ROOT / "tests" / "server" / name) for name in TESTS]
+    if pytest.main(["-q", *tests], plugins=[_Recorder(folder)]):
+        sys.exit("not all of what is recorded has gone well")
+
+
 def main(release: str) -> None:
     folder = HISTORIES / release
     if folder.exists():
@@ -184,9 +241,11 @@ def main(release: str) -> None:
         product.start_worker()
         try:
             folder.mkdir(parents=True)
-            asyncio.run(_record(product, folder))
+            asyncio.run(_play(product))
+            asyncio.run(_record(server, folder))
         finally:
             product.stop()
+    _record_tests(folder)
 
 
 if __name__ == "__main__":

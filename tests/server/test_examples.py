@@ -21,17 +21,24 @@ EXAMPLES = ROOT / "examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.yaml") if not is_test_file(path))
 
 
-@pytest.fixture(scope="module", params=["50KB", "1"])
+_WAYS = {
+    "shipped": {},
+    "bare": {"CLAIM_CHECK_THRESHOLD": "1", "FLOWRUNNER_MAX_CACHED_WORKFLOWS": "0"},
+}
+
+
+@pytest.fixture(scope="module", params=_WAYS)
 def runner(
     request: pytest.FixtureRequest,
     temporal_server: TemporalServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Product]:
-    """A worker that knows the examples by name, as shipped, and with every value in the store."""
+    """A worker that knows the examples by name: as shipped; and with every value in the store and
+    no run in memory, so that each step is replayed from the beginning."""
     product = Product(
         address=temporal_server.address,
         folder=tmp_path_factory.mktemp("examples"),
-        settings={"FLOWS_DIR": str(EXAMPLES), "CLAIM_CHECK_THRESHOLD": request.param},
+        settings={"FLOWS_DIR": str(EXAMPLES), **_WAYS[request.param]},
     )
     try:
         product.start_worker()
@@ -41,7 +48,9 @@ def runner(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_example(name: str, runner: Product, http_service: HttpService) -> None:
+def test_example(
+    name: str, runner: Product, http_service: HttpService, request: pytest.FixtureRequest
+) -> None:
     folder = EXAMPLES / name
     expected = _read(folder / "expected.json")
     arguments = ["--input", f"@{folder / 'input.json'}"]
@@ -51,7 +60,7 @@ def test_example(name: str, runner: Product, http_service: HttpService) -> None:
         play_model(http_service, folder / "model.yaml")
     if "service" in _read(folder / "input.json"):
         arguments += ["--set", f"service={http_service.url}"]
-    run_id = f"example-{name}-{runner.settings['CLAIM_CHECK_THRESHOLD']}"
+    run_id = f"example-{request.node.callspec.id}"
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(runner.cli, "run", name, "--id", run_id, "--json", *arguments)
         _give_answers(runner, run_id, folder / "answers.yaml")
