@@ -10,7 +10,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.server.support import clean_environment
+from scripts.test_format_page import format_page
+from tests.flow_tests import try_all
+from tests.project.markdown import blocks
+from tests.server.support import Running, clean_environment, until
 
 FLOW = """\
 flow: greet
@@ -158,3 +161,32 @@ def test_a_simulation_shows_who_would_be_told_what(folder: Path) -> None:
     told = json.loads(run(*arguments, "--mocks", "mocks.yaml", "--json", folder=folder).stdout)
     assert told["path"] == ["ask", "hello"]
     assert told["calls"][0]["assumed"] is False
+
+
+def test_watching_tries_again_when_a_flow_changes(folder: Path) -> None:
+    command = [str(Path(sys.executable).with_name("flowrunner")), "test", "flows", "--watch"]
+    watching = Running("watch", command, env=clean_environment(), log=folder / "watch.log")
+    try:
+        until(lambda: "1 passed" in watching.output(), what="the first try")
+        (folder / "flows" / "greet.yaml").write_text(FLOW.replace("Hello", "Howdy"))
+        until(lambda: "1 failed" in watching.output(), what="the second try")
+        (folder / "flows" / "greet.yaml").write_text("flow: [")
+        until(lambda: "FR101" in watching.output(), what="the third try")
+        assert watching.exit_code is None
+    finally:
+        watching.kill()
+
+
+def test_the_reference_of_test_files_is_up_to_date(project_root: Path) -> None:
+    page = project_root / "docs" / "reference" / "test-format.md"
+    renew = f".venv/bin/python -m scripts.test_format_page > {page.relative_to(project_root)}"
+    assert page.read_text(encoding="utf-8") == format_page(), f"renew it: {renew}"
+
+
+def test_the_tests_of_the_guide_pass() -> None:
+    shown = [block.text for block in blocks("yaml") if block.page.name == "test-flows.md"]
+    flow = next(text for text in shown if text.startswith("flow:"))
+    tests = [text for text in shown if "cases:" in text]
+    tried = [case for text in tests for case in try_all(flow, text)]
+    assert len(tried) == 4
+    assert [case for case in tried if not case.passed] == []
