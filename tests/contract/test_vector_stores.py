@@ -245,6 +245,19 @@ async def test_writers_at_the_same_time_lose_nothing_and_mix_nothing(
     assert len({round(each.score, 5) for each in of_same}) == 1
 
 
+async def test_a_new_document_may_come_from_many_at_the_same_time(
+    stores: list[VectorStore],
+) -> None:
+    await put(stores[0], filled("first", (1, 0)))
+    for new in ("a", "b", "c"):
+        await asyncio.gather(
+            *(put(stores[n % 3], filled(new, (1, n), (1, n), n=n)) for n in range(12))
+        )
+        found = [each for each in await nearest(stores[1], 1, 0) if each.document.id == new]
+        assert [each.number for each in found] == [0, 1]
+        assert found[0].score == pytest.approx(found[1].score)
+
+
 async def test_a_search_sees_documents_as_a_whole(stores: list[VectorStore]) -> None:
     await put(stores[0], filled("a", *[(1, 0)] * 20, n=0))
     ended = asyncio.Event()
