@@ -84,12 +84,18 @@ def read_file(name: str) -> FlowFile:
         raise InputWrong(f"the file {name!r} is not UTF-8 text") from error
 
 
+def _read_flow(name: str) -> FlowFile:
+    if is_test_file(Path(name)):
+        raise InputWrong(f"{name!r} holds tests, and no flow; `flowrunner test {name}` runs them")
+    return read_file(name)
+
+
 def checked_plan(target: str, catalogue: Catalogue) -> CheckedFile:
     """A file, or a flow in FLOWS_DIR, that can run; raises `FlowInvalid` with its problems.
 
     What it is called and which sub-flows there are is for the worker to judge.
     """
-    source = read_file(target if is_file(target) else _named(target))
+    source = _read_flow(target if is_file(target) else _named(target))
     checked = check(source.text, catalogue)
     found = CheckedFile(source=source, plan=checked.plan, problems=checked.problems)
     if not found.valid:
@@ -116,7 +122,7 @@ def in_flows_dir(flow: str) -> bool:
 def check_files(names: Sequence[str], catalogue: Catalogue) -> list[CheckedFile]:
     """Each file, and every YAML file of each folder; raises `InputWrong` if there is none."""
     files = [file for name in names for file in _files(name)]
-    return [_check(read_file(file), catalogue) for file in files]
+    return [_check(_read_flow(file), catalogue) for file in files]
 
 
 def offered_flows(catalogue: Catalogue) -> tuple[list[str], int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from activities.catalogue import catalogue
-from service.cli.checking import checked_plan, known_input
+from service.cli.checking import check_files, checked_plan, known_input
 from service.errors import InputWrong
 
 FLOW = "flow: hello\ninput: {properties: {zip: {type: string}}}\nnodes:\n  a: {type: noop}\n"
@@ -67,3 +67,9 @@ def test_the_input_of_a_flow_by_name_is_known_if_its_file_is_here(folder: Path) 
     assert known_input("hello") is None
     _write(folder / "flows" / "hello.yaml", "just text")
     assert known_input("hello") is None
+
+
+def test_a_file_of_tests_is_no_flow(folder: Path) -> None:
+    (folder / "greet.test.yaml").write_text("flow: greet\ncases: []\n")
+    with pytest.raises(InputWrong, match="`flowrunner test greet.test.yaml` runs them"):
+        check_files(["greet.test.yaml"], catalogue())
