@@ -71,5 +71,5 @@ def test_the_input_of_a_flow_by_name_is_known_if_its_file_is_here(folder: Path) 
 
 def test_a_file_of_tests_is_no_flow(folder: Path) -> None:
     (folder / "greet.test.yaml").write_text("flow: greet\ncases: []\n")
-    with pytest.raises(InputWrong, match="`flowrunner test greet.test.yaml` runs them"):
+    with pytest.raises(InputWrong, match=r"`flowrunner test greet.test.yaml` runs them"):
         check_files(["greet.test.yaml"], catalogue())
