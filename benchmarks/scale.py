@@ -58,6 +58,9 @@ nodes:
 output: ${nodes.ask.action}
 """
 
+CACHED = 1_000
+"""Runs that a worker keeps in memory by default."""
+
 LOG = '{message: "item ${item}", level: debug}'
 TEXT = """{message: "item ${item}", level: debug, data: "${join(range(200), '-')}"}"""
 
@@ -152,10 +155,10 @@ async def loop(place: Place) -> Figures:
     }
 
 
-async def plan(place: Place) -> Figures:
-    """A flow of 10,000 nodes, one after the other in ten rows."""
-    nodes = 10_000 // place.scale
-    text = "\n".join(["flow: large", "nodes:", *_rows(nodes, rows=10), ""])
+async def plan(place: Place, *, nodes: int = 10_000, tier: str = "local") -> Figures:
+    """A flow of 10,000 local nodes, one after the other in ten rows."""
+    nodes //= place.scale
+    text = "\n".join(["flow: large", "nodes:", *_rows(nodes, tier, rows=10), ""])
     async with watched(*place.workers) as memory:
         begin = time.perf_counter()
         handle = await place.start(text)
@@ -173,11 +176,16 @@ async def plan(place: Place) -> Figures:
     }
 
 
-def _rows(nodes: int, rows: int) -> Iterator[str]:
+async def plan_remote(place: Place) -> Figures:
+    """A flow of 5,000 remote nodes, which continues as new."""
+    return await plan(place, nodes=5_000, tier="remote")
+
+
+def _rows(nodes: int, tier: str, *, rows: int) -> Iterator[str]:
     for number in range(nodes):
         after = number + rows
         follows = f", next: n{after}" if after < nodes else ""
-        yield f"  n{number}: {{type: log, params: {{message: m, level: debug}}{follows}}}"
+        yield f"  n{number}: {{type: log, execution: {tier}, params: {{message: m}}{follows}}}"
 
 
 async def waiting(place: Place) -> Figures:
@@ -198,7 +206,7 @@ async def waiting(place: Place) -> Figures:
         "started_per_second": round(runs / waited),
         "approved_per_second": round(runs / decided),
         "cpu_ms_a_run": round(memory.cpu_seconds * 1000 / runs, 1),
-        "kilobytes_a_run": round(held * 1024 / runs, 1),
+        "kilobytes_a_cached_run": round(held * 1024 / min(runs, CACHED), 1),
         "worker": memory.told(),
     }
 
@@ -239,6 +247,7 @@ SCENARIOS: dict[str, Callable[[Place], Awaitable[Figures]]] = {
     "wide_cancelled": wide_cancelled,
     "loop": loop,
     "plan": plan,
+    "plan_remote": plan_remote,
     "waiting": waiting,
 }
 
