@@ -10,7 +10,7 @@ AT_ONCE := --numprocesses=3 --dist=loadfile  # tests wait more than they compute
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo dev test check lint fmt lock clean
+.PHONY: help setup demo dev test check fuzz lint fmt lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ test: setup ## Run every test, those on a real Temporal server and in a browser 
 check: lint ## Lint, types, import contracts and the tests that need no server
 	@exec $(PY) -m pytest -m "not server" $(AT_ONCE)
 
+CASES := 1000000
+fuzz: setup ## Feed tests from a fuzzer, for hours; CASES=1000 for less
+	@VENV=$(VENV) sh scripts/fuzz.sh --cases $(CASES)
+
 lint: setup ## Lint, types and import contracts
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
@@ -54,6 +58,6 @@ lock: setup ## Renew requirements/constraints.txt (needs uv)
 		-o requirements/constraints.txt pyproject.toml
 
 clean: ## Remove everything that was made here, local runs included
-	rm -rf $(VENV) .flowrunner build dist *.egg-info
+	rm -rf $(VENV) .flowrunner .fuzz build dist *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

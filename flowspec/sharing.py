@@ -8,18 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import cast
+from typing import TypedDict, cast
 from urllib.parse import quote
 
 from flowspec.values import Json, JsonObject
 
-__all__ = ["GRACE", "Claimant", "LockBook", "RateBook", "lock_id", "rate_id", "wrong_name"]
+__all__ = [
+    "GRACE",
+    "Claimant",
+    "LockBook",
+    "RateBook",
+    "Reservation",
+    "lock_id",
+    "rate_id",
+    "read_claimant",
+    "read_reservation",
+    "wrong_name",
+]
 
 GRACE = 15.0
 """How long after its time somebody may still hold a lock, in seconds: who gives it back in good
 order has stopped what it was doing first, and that may take a moment."""
 
 _LONGEST_NAME = 200
+_MOST = 2**53
+_MOST_AT_ONCE = 100_000
+_LONGEST = 100 * 365 * 86_400.0
 
 
 def wrong_name(name: Json) -> str | None:
@@ -59,6 +73,34 @@ class Claimant:
     expires: float | None = None
     until: float | None = None
     told: bool = False
+
+
+def read_claimant(asked: Json) -> Claimant | None:
+    """Who asks; None for what makes no sense, for anybody who reaches the lock can send it."""
+    told = asked if isinstance(asked, dict) else {}
+    texts = [told.get(name) for name in ("token", "workflow_id", "run_id")]
+    slots, expires = told.get("slots", 1), told.get("expires")
+    if not all(isinstance(text, str) and text for text in texts):
+        return None
+    if not _is_count(slots) or not (expires is None or _is_span(expires)):
+        return None
+    token, workflow_id, run_id = cast("list[str]", texts)
+    return Claimant(
+        token=token,
+        workflow_id=workflow_id,
+        run_id=run_id,
+        slots=cast(int, slots),
+        expires=cast("float | None", expires),
+    )
+
+
+def _is_count(value: Json) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _MOST
+
+
+def _is_span(value: Json) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 < cast(float, value) <= _LONGEST
 
 
 @dataclass(kw_only=True)
@@ -131,6 +173,25 @@ def _is_late(claimant: Claimant, now: float) -> bool:
 def _claimants(told: Json) -> dict[str, Claimant]:
     each = (Claimant(**one) for one in cast("Iterable[dict[str, str]]", told))  # type: ignore[arg-type]
     return {claimant.token: claimant for claimant in each}
+
+
+class Reservation(TypedDict):
+    """So many starts, of which at most `limit` are within any `per` seconds."""
+
+    count: int
+    limit: int
+    per: float
+
+
+def read_reservation(wanted: Json) -> Reservation | str:
+    """What is wanted, or why it makes no sense."""
+    told = wanted if isinstance(wanted, dict) else {}
+    count, limit, per = (told.get(name) for name in ("count", "limit", "per"))
+    if not _is_count(count) or cast(int, count) > _MOST_AT_ONCE or not _is_count(limit):
+        return f"count and limit are whole numbers; of starts at most {_MOST_AT_ONCE:,} at once"
+    if not _is_span(per):
+        return "per is a number of seconds"
+    return {"count": cast(int, count), "limit": cast(int, limit), "per": float(cast(float, per))}
 
 
 @dataclass(kw_only=True)

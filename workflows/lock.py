@@ -14,7 +14,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from flowspec.sharing import Claimant, LockBook
+from flowspec.sharing import Claimant, LockBook, read_claimant
 from workflows.names import LOCK, LOCK_ASK, LOCK_CHECK, LOCK_GIVE_BACK, LOCK_GRANTED
 from workflows.payloads import inline
 
@@ -57,17 +57,22 @@ class LockWorkflow:
     # -- what runs say -------------------------------------------------------------------------
 
     @workflow.signal(name=LOCK_ASK)
-    def ask(self, asked: dict[str, Any]) -> None:
+    def ask(self, asked: Any) -> None:
+        claimant = read_claimant(asked)
+        if claimant is None:  # anybody can send one: no reason to stop the lock
+            workflow.logger.warning("who asks for lock %r is passed over: no claimant", self._name)
+            return
         if not self._book.line:
             self._pause = _FIRST_LOOK
-        held = self._book.ask(Claimant(**asked))
+        held = self._book.ask(claimant)
         if held is not None:  # it may not have heard
             held.told = False
         self._changed = True
 
     @workflow.signal(name=LOCK_GIVE_BACK)
-    def give_back(self, token: str) -> None:
-        self._book.leave(token)
+    def give_back(self, token: Any) -> None:
+        if isinstance(token, str):
+            self._book.leave(token)
         self._changed = True
 
     @workflow.query

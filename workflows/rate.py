@@ -9,8 +9,9 @@ from contextlib import suppress
 from typing import Any
 
 from temporalio import workflow
+from temporalio.exceptions import ApplicationError
 
-from flowspec.sharing import RateBook
+from flowspec.sharing import RateBook, read_reservation
 from workflows.names import RATE, RATE_RESERVE
 from workflows.payloads import inline
 
@@ -46,13 +47,21 @@ class RateWorkflow:
         return suggested or self._reserved >= _MOST_RESERVED
 
     @workflow.update(name=RATE_RESERVE)
-    def reserve(self, wanted: dict[str, Any]) -> Any:
+    def reserve(self, wanted: Any) -> Any:
         """`{count, limit, per}` → `{moments}`, each in seconds since 1970."""
+        reservation = read_reservation(wanted)
+        if isinstance(reservation, str):
+            raise _refused(reservation)
         self._reserved += 1
-        moments = self._book.reserve(
-            workflow.time(),
-            count=int(wanted["count"]),
-            limit=int(wanted["limit"]),
-            per=float(wanted["per"]),
-        )
-        return inline({"moments": moments})
+        return inline({"moments": self._book.reserve(workflow.time(), **reservation)})
+
+    @reserve.validator
+    def _check(self, wanted: Any) -> None:
+        """Anybody can ask; what makes no sense must not stand in the history."""
+        reservation = read_reservation(wanted)
+        if isinstance(reservation, str):
+            raise _refused(reservation)
+
+
+def _refused(message: str) -> ApplicationError:
+    return ApplicationError(message, type="InvalidReservation", non_retryable=True)

@@ -51,10 +51,23 @@ def violations(
     to judge, if that is not the whole.
     """
     judge = validator(schema, path)
-    errors = (e for e in judge.iter_errors(value) if not _in_hole(e, holes))
+    try:
+        found_errors = judge.iter_errors(value)
+    except ValueError as error:
+        return [_beyond(error)]
+    errors = (e for e in found_errors if not _in_hole(e, holes))
     all_told = (found for error in errors for found in _told(error, schema, holes))
     told = list(islice(all_told, MOST_TOLD))
     return _without_echoes(told)
+
+
+def _beyond(error: ValueError) -> Violation:
+    """A value that no schema can be asked about."""
+    if isinstance(error, UnicodeEncodeError):
+        what = "a text in it has half a character (a surrogate without its other half)"
+    else:
+        what = "it is nested too deeply to be checked; 250 levels are possible"
+    return Violation(path=(), message=what, kind="value", keyword="type")
 
 
 def _in_hole(error: Any, holes: Collection[Path]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import cast
 
 import pytest
@@ -462,3 +463,12 @@ def test_a_bare_number_where_a_duration_belongs_is_told_to_take_a_unit() -> None
 )
 def test_a_required_name_that_a_run_may_give_is_no_problem(schema: JsonObject) -> None:
     assert input_schema_problems(schema) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [("\ud800", "half a character"), (reduce(lambda v, _: [v], range(300)), "deep")],
+)
+def test_a_value_that_no_schema_can_be_asked_about_is_told_so(value: Json, word: str) -> None:
+    (violation,) = violations({"type": "object"}, value)
+    assert word in violation.message

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
 from hypothesis import given as given_by
 from hypothesis import strategies as st
 
-from flowspec.sharing import GRACE, Claimant, LockBook, RateBook, lock_id, rate_id, wrong_name
+from flowspec.sharing import (
+    GRACE,
+    Claimant,
+    LockBook,
+    RateBook,
+    lock_id,
+    rate_id,
+    read_claimant,
+    read_reservation,
+    wrong_name,
+)
 
 
 def claimant(token: str, **more: Any) -> Claimant:
@@ -117,3 +128,44 @@ def test_a_name_may_be_any_short_text_and_is_no_other_name() -> None:
     assert wrong_name("ä" * 100) is None
     assert lock_id("a/b c%2F") == "flowrunner-lock/a%2Fb%20c%252F"
     assert rate_id("a") == "flowrunner-rate/a"
+
+
+ASKED: dict[str, Any] = {"token": "r/a", "workflow_id": "w", "run_id": "r", "slots": 2}
+
+
+def test_who_asks_is_read_as_it_is_told() -> None:
+    read = read_claimant({**ASKED, "expires": None})
+    assert read == Claimant(token="r/a", workflow_id="w", run_id="r", slots=2)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *("text", None, [], {}),
+        *({**ASKED, "token": token} for token in (None, 5, ["a"], "")),
+        *({**ASKED, "slots": slots} for slots in (0, -1, 1.5, "2", True, None)),
+        *({**ASKED, "expires": expires} for expires in (0, -1, "1", True, 1e300, math.nan)),
+    ],
+)
+def test_nobody_in_particular_is_no_claimant(told: Any) -> None:
+    assert read_claimant(told) is None
+
+
+WANTED: dict[str, Any] = {"count": 3, "limit": 2, "per": 1}
+
+
+def test_a_reservation_is_read_as_it_is_told() -> None:
+    assert read_reservation(WANTED) == WANTED
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *("text", None, [], {}),
+        *({**WANTED, "count": count} for count in (0, -1, 10**9, 1.5, "2", True)),
+        *({**WANTED, "limit": limit} for limit in (0, None, 2.5)),
+        *({**WANTED, "per": per} for per in (0, -1, "1", 1e300, math.inf, math.nan)),
+    ],
+)
+def test_a_reservation_that_makes_no_sense_is_told_why(told: Any) -> None:
+    assert isinstance(read_reservation(told), str)
