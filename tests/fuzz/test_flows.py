@@ -136,9 +136,10 @@ def test_a_plan_from_elsewhere_is_refused_or_takes_a_bounded_step(told: Json, gi
 
 
 def _advance(plan: Plan, given: Json) -> None:
-    """What a plan that no checker made can at worst do is end its own run, as a bug of ours."""
+    """What a plan that no checker made can at worst do is end its own run, as a bug of ours: an
+    exception, in no time and with no memory to speak of."""
     run: Any = {"id": "r", "workflow_id": "w", "flow": plan.flow, "version": "1", "started": "x"}
-    with suppress(LookupError, TypeError, ValueError, AttributeError, AssertionError):
+    with suppress(Exception):
         machine = Machine.start(Program(plan), run=run, input=given, now=1_900_000_000.0)
         for _ in range(20):
             machine.advance(1_900_000_000.0)
