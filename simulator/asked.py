@@ -216,7 +216,8 @@ def _params(call: Call | ForeignCall) -> JsonObject:
 
 def _misfit(node_type: NodeType, params: JsonObject) -> Failure | None:
     """What the worker says to parameters that are not what the node type takes."""
-    found = violations(node_type.params_schema, params)
+    given: JsonObject = {name: value for name, value in params.items() if value is not None}
+    found = violations(node_type.params_schema, given)  # null is as good as left out
     if not found:
         return None
     told = "; ".join(f"{dotted(('params', *each.path))}: {each.message}" for each in found[:3])

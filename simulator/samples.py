@@ -29,11 +29,20 @@ def sample_of(schema: Json, root: JsonObject | None = None, depth: int = 0) -> J
     return _of_type(schema, root, depth)
 
 
-def completed(value: Json, schema: JsonObject) -> Json:
-    """The value with those members that the schema requires and it does not have."""
-    found = _resolved(schema, schema)
-    sample = sample_of(found, schema) if isinstance(value, dict) else None
-    return {**sample, **value} if isinstance(sample, dict) and isinstance(value, dict) else value
+def completed(value: Json, schema: JsonObject, root: JsonObject | None = None) -> Json:
+    """The value with those members that the schema requires and it does not have, at any depth."""
+    root = root or schema
+    found = _resolved(schema, root)
+    sample = sample_of(found, root) if isinstance(value, dict) else None
+    if not isinstance(sample, dict) or not isinstance(value, dict):
+        return value
+    members = found.get("properties")
+    told = members if isinstance(members, dict) else {}
+    given: JsonObject = {
+        name: completed(each, inner, root) if isinstance(inner := told.get(name), dict) else each
+        for name, each in value.items()
+    }
+    return {**sample, **given}
 
 
 def _resolved(schema: JsonObject, root: JsonObject) -> JsonObject:

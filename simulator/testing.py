@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
+from flowspec.agents import AGENT, turn_of
 from flowspec.machine import Program
 from flowspec.plan import NodePlan, Plan
 from flowspec.problems import Problem, in_order
@@ -91,8 +92,11 @@ class _Names:
             node = self._find(name)
             if node is not None and node.tier == "inline" and node.type not in _ASKED:
                 message = (
-                    f"{name!r} is a {node.type} node, which asks nobody: it does here what it "
-                    "always does, and needs no mock"
+                    f"{name!r} is an agent, whose model is asked turn by turn; mock "
+                    f"{turn_of(name)!r}, and the tools it calls"
+                    if node.type == AGENT
+                    else f"{name!r} is of type {node.type}, which asks nobody: it does here what "
+                    "it always does, and needs no mock"
                 )
                 yield self._source.problem("FR204", (*path, name), message, at_key=True)
 

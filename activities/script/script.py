@@ -80,8 +80,8 @@ class ScriptParams(Params):
     """The body of an `async` function of `input`, in strict mode: it may `await`, and what it
     returns is the value. A `${` of JavaScript's own is written `$${`."""
     input: Json = None
-    """What the script finds as `input`. Write `${…}` here and not in the code, where it would be
-    read as a part of the script."""
+    """What the script finds as `input`. Write `${…}` here: in the code it is refused, for it would
+    be read as a part of the script."""
     time: Annotated[Seconds, AfterValidator(_at_most_a_minute)] = Field(
         default="5s", validate_default=True
     )
@@ -152,6 +152,7 @@ output: ${nodes.sum.output.value}
         EXTRA_MISSING,
     ),
     tier="local",
+    literal_params=("code",),
     retry=RetryDefaults(attempts=3),
     attempt_timeout=600,
 )

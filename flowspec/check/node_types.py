@@ -66,7 +66,7 @@ def check_node_types(
 
 def has_template(value: Json) -> bool:
     """Whether a text holds an expression, so that only a run knows its value."""
-    return isinstance(value, str) and "${" in value
+    return isinstance(value, str) and "${" in value.replace("$${", "")
 
 
 def _unknown_type(node: Node, catalogue: Catalogue, notes: Notes) -> None:
@@ -116,7 +116,8 @@ def _literal(node: Node, node_type: NodeType, base: Path, notes: Notes) -> None:
             if all(step in ("*", found) for step, found in steps):
                 message = (
                     f"{node_type.name} takes {literal!r} as it is written, without `${{…}}`, so "
-                    "that no value can change what it does; give values by other parameters"
+                    "that no value can change what it does; give values by other parameters "
+                    "(and where `${` is to stand there, write `$${`)"
                 )
                 notes.add("FR513", (*base, *path), message, found="${…}")
 

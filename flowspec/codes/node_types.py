@@ -192,9 +192,10 @@ nodes:
         code="FR513",
         title="Expression in what has to stand as it is written",
         explanation=(
-            "Some parameters are programs, such as the SQL of `sql.query`. If values were put into "
-            "their text, whoever gives the values could change what the program does. So they are "
-            "written in the flow as they are, and take values by other parameters."
+            "Some parameters are programs, such as the SQL of `sql.query` and the code of "
+            "`script.js`. If values were put into their text, whoever gives the values could "
+            "change what the program does. So they are written in the flow as they are, and take "
+            "values by other parameters."
         ),
         example="""\
 flow: hello

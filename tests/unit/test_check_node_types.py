@@ -207,3 +207,14 @@ def test_our_own_activities_are_not_told_by_a_flow_for_whom_they_work(
           a: {{type: call, queue: q, params: {{activity: {activity}}}}}
         """)
     assert code in [each.partition(" ")[0] for each in found]
+
+
+def test_a_script_is_no_place_for_expressions_but_its_own_may_stand_there() -> None:
+    flow = """\
+        flow: f
+        input: {{required: [x], properties: {{x: {{type: string}}}}}}
+        nodes:
+          a: {{type: script.js, params: {{code: "return `{0}{{input}}`", input: "${{input.x}}"}}}}
+        """
+    assert codes(flow.format("$")) == ["FR513 4:39"]
+    assert codes(flow.format("$$")) == []

@@ -309,7 +309,7 @@ def test_a_wrong_test_file_is_told_with_the_place(tests: str, told: str) -> None
     ("case", "told"),
     [
         ("mocks: {reserv: {output: {}}}", "the flow has no node 'reserv'; did you mean 'reserve'?"),
-        ("mocks: {refuse: {output: {}}}", "'refuse' is a fail node, which asks nobody"),
+        ("mocks: {refuse: {output: {}}}", "'refuse' is of type fail, which asks nobody"),
         ("expect: {path: [reserve, aks]}", "the flow has no node 'aks'; did you mean 'ask'?"),
         (
             "expect: {nodes: {nobody: success}}",
@@ -319,3 +319,37 @@ def test_a_wrong_test_file_is_told_with_the_place(tests: str, told: str) -> None
 )
 def test_names_that_the_flow_does_not_have_are_told(case: str, told: str) -> None:
     assert told in complaints(f"cases:\n  - name: x\n    {case}\n", SHOP)
+
+
+DESK = """\
+flow: desk
+nodes:
+  desk:
+    type: agent
+    params: {model: m, prompt: Where is it?}
+    tools:
+      order:
+        type: http.request
+        parameters: {properties: {number: {type: string}}}
+        params: {url: "http://shop/${call.number}"}
+output: ${nodes.desk.output.text}
+"""
+
+
+def test_an_agent_is_answered_turn_by_turn() -> None:
+    tried = attempt(
+        DESK,
+        """
+mocks:
+  desk_turn:
+    calls:
+      - {output: {calls: {order: [{number: "7"}]}}, action: tools}
+      - {output: {calls: {order: []}, result: {text: On its way}}, action: answered}
+  order: {output: {json: {state: sent}}}
+expect: {status: completed, output: On its way}
+""",
+    )
+    assert tried.passed, tried
+    assert "mock 'desk_turn'" in complaints(
+        "cases: [{name: a, mocks: {desk: {output: {}}}, expect: {}}]", DESK
+    )
