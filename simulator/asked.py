@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "MockWrong", "Underway"]
 
 
+_MOST_STEPS = 20_000
+
+
 class MockWrong(Exception):
     """What a mock answers cannot be; the text says why."""
 
@@ -102,6 +105,11 @@ class Asked:
             started=self._world.now,
         )
         self._world.played.performed.append(seen)
+        if len(self._world.played.performed) > _MOST_STEPS:
+            raise MockWrong(
+                f"{seen.path} is step {_MOST_STEPS + 1:,}, more than a test has: what its mocks "
+                "answer makes the flow go round for ever"
+            )
         return seen
 
     def _answers(

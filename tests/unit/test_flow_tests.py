@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from simulator import asked
 from tests.flow_tests import attempt, complaints
 
 SHOP = """\
@@ -353,3 +354,12 @@ expect: {status: completed, output: On its way}
     assert "mock 'desk_turn'" in complaints(
         "cases: [{name: a, mocks: {desk: {output: {}}}, expect: {}}]", DESK
     )
+
+
+def test_a_flow_that_goes_round_for_ever_is_a_mistake_of_its_mocks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asked, "_MOST_STEPS", 200)
+    asking = "{output: {calls: {order: [{}]}}, action: tools}"
+    tried = attempt(DESK, f"mocks: {{desk_turn: {asking}, order: {{output: {{}}}}}}\nexpect: {{}}")
+    assert "go round for ever" in str(tried.mistake)
