@@ -64,4 +64,4 @@ class RateWorkflow:
 
 
 def _refused(message: str) -> ApplicationError:
-    return ApplicationError(message, type="InvalidReservation", non_retryable=True)
+    return ApplicationError(message, type="InvalidParams", non_retryable=True)
