@@ -11,7 +11,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from flowspec.sharing import RateBook, read_reservation
+from flowspec.sharing import RateBook, Reservation, read_reservation
 from workflows.names import RATE, RATE_RESERVE
 from workflows.payloads import inline
 
@@ -49,19 +49,17 @@ class RateWorkflow:
     @workflow.update(name=RATE_RESERVE)
     def reserve(self, wanted: Any) -> Any:
         """`{count, limit, per}` → `{moments}`, each in seconds since 1970."""
-        reservation = read_reservation(wanted)
-        if isinstance(reservation, str):
-            raise _refused(reservation)
         self._reserved += 1
-        return inline({"moments": self._book.reserve(workflow.time(), **reservation)})
+        return inline({"moments": self._book.reserve(workflow.time(), **_read(wanted))})
 
     @reserve.validator
     def _check(self, wanted: Any) -> None:
         """Anybody can ask; what makes no sense must not stand in the history."""
-        reservation = read_reservation(wanted)
-        if isinstance(reservation, str):
-            raise _refused(reservation)
+        _read(wanted)
 
 
-def _refused(message: str) -> ApplicationError:
-    return ApplicationError(message, type="InvalidParams", non_retryable=True)
+def _read(wanted: Any) -> Reservation:
+    reservation = read_reservation(wanted)
+    if isinstance(reservation, str):
+        raise ApplicationError(reservation, type="InvalidParams", non_retryable=True)
+    return reservation

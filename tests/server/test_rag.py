@@ -93,11 +93,13 @@ def test_the_flows_of_the_page_take_in_and_answer(
 ) -> None:
     for name, (text, _) in NOTES.items():
         (tmp_path / "pages" / name).write_text(f"# {name}\n\n{text}\n")
+    for number in range(6):
+        (tmp_path / "pages" / f"blank{number}.md").write_text(f"Page {number} is left blank.\n")
     (tmp_path / "pages" / "broken.md").write_bytes(b"\xff\0")
     taken = [output(product, http_service, SHOWN["take-in"]) for _ in range(2)]
-    assert taken == [{"documents": 3, "unchanged": 0}, {"documents": 3, "unchanged": 3}]
+    assert taken == [{"documents": 9, "unchanged": 0}, {"documents": 9, "unchanged": 9}]
 
-    said = {"answered": True, "answer": "In April.", "passages": [1, 7]}
+    said = {"answered": True, "answer": "In April.", "passages": [1, 70]}
     model.says(Says(text=json.dumps(said)))
     asked = {"question": "When are my income taxes due?"}
     answer = output(product, http_service, SHOWN["ask"], asked)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import WorkflowHandle
+from temporalio.client import Client, WorkflowHandle
 
 from tests.server.support import (
     Product,
@@ -203,7 +203,6 @@ def test_nothing_is_lost_when_a_run_continues_as_new(
 
 GROWING = """\
 flow: growing
-input: {required: [text], properties: {text: {type: string}}}
 vars: {kept: []}
 nodes:
   begin: {type: noop, next: hold}
@@ -211,14 +210,19 @@ nodes:
   keep:
     type: set
     params: {kept: "${vars.kept + [nodes.hold.output]}"}
-    next: [{to: hold, when: iteration < 60}, {to: end, otherwise: true}]
-  end: {type: noop}
+    next: [{to: hold, when: iteration < 60}, {to: poke, otherwise: true}]
+  poke: {type: event, next: poked}
+  poked: {type: noop, next: [{to: poke, when: iteration < 60}, {to: last, otherwise: true}]}
+  last: {type: event}
 output: ["${len(vars.kept)}", "${len(vars.kept[59])}"]
 """
 
 
 async def test_a_state_too_large_for_temporal_is_carried_on_all_the_same(tmp_path: Path) -> None:
-    """Sixty signals of 40 KB each stay inline as they come, and are 2.4 MB together."""
+    """Sixty signals of 40 KB each stay inline as they come, and are 2.4 MB together.
+
+    The sixty after them make it move on with all of that.
+    """
     (tmp_path / "server").mkdir()
     with _suggesting(tmp_path / "server", 60) as server:
         product = Product(address=server.address, folder=tmp_path / "product")
@@ -226,15 +230,29 @@ async def test_a_state_too_large_for_temporal_is_carried_on_all_the_same(tmp_pat
         product.start_worker()
         try:
             client = await product.client()
-            handle = await client.start_workflow(
-                "growing", {"text": ""}, id="long-1", task_queue=product.task_queue
-            )
+            options: Any = {"id": "long-1", "task_queue": product.task_queue}
+            handle = await client.start_workflow("growing", {}, **options)
             for _ in range(60):
                 await handle.signal("hold", "x" * 40_000)
+            full = await _resting_at("poke", client)
+            for _ in range(60):
+                await handle.signal("poke")
+            async with asyncio.timeout(60):
+                while await _resting_at("last", client) == full:
+                    await asyncio.sleep(0.1)
+            await handle.signal("last")
             assert await handle.result() == [60, 40_000]
-            assert _segments(product) > 1
         finally:
             product.stop()
+
+
+async def _resting_at(event: str, client: Client) -> str:
+    """The execution that waits for nothing but this event."""
+    run = client.get_workflow_handle("long-1")
+    async with asyncio.timeout(60):
+        while [one["node"] for one in (await run.query("status"))["waiting"]] != [event]:
+            await asyncio.sleep(0.1)
+    return (await run.describe()).run_id
 
 
 def _segments(product: Product) -> int:

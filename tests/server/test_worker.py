@@ -136,8 +136,11 @@ async def test_metrics_are_offered_to_prometheus(own_product: Product) -> None:
     address = f"127.0.0.1:{free_port()}"
     own_product.start_worker(FLOWRUNNER_METRICS_ADDRESS=address)
     await output(own_product, "flow: x\nnodes: {a: {type: log, params: {message: hi}}}\n")
-    _, text = await asyncio.to_thread(get, address, "/metrics")
-    assert "temporal_workflow_completed" in text
+    await asyncio.to_thread(
+        until,
+        lambda: "temporal_workflow_completed" in get(address, "/metrics")[1],
+        what="the figure of ended runs",
+    )
 
 
 async def test_missing_search_attributes_are_told_once_and_runs_go_on(
