@@ -7,11 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from flowspec.document import Cache, Defaults, Flow, Foreach, Node, Repeat, Retry
+from flowspec.document import Defaults, Flow
 from flowspec.edges import Arrow, Link
 from flowspec.jsonschemas import looked_up
 from flowspec.located import Source
-from flowspec.modifiers import Lock, Rate
+from flowspec.modifiers import Cache, Foreach, Lock, Rate, Repeat, Retry
+from flowspec.nodes import Node
 from flowspec.problems import Path, Problem
 from flowspec.schedules import Calendar, Every, Schedule
 from flowspec.wording import describe, did_you_mean, listed, nearest

@@ -8,21 +8,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Generic, Self, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic import Field, PlainValidator, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from flowspec.fields import (
-    Condition,
-    Flag,
-    Limit,
-    Maybe,
-    NodeId,
-    Outcomes,
-    is_node_id,
-    refuse,
-    wrong_kind,
-)
+from flowspec.fields import Condition, Flag, Limit, Maybe
+from flowspec.names import NodeId, Outcomes, is_node_id
 from flowspec.problems import Path
+from flowspec.refusals import refuse, wrong_kind
+from flowspec.strict import Strict
 from flowspec.values import Json, JsonObject
 
 __all__ = ["Arrow", "Arrows", "Edge", "Link", "Links", "Written"]
@@ -48,10 +41,8 @@ class Edge:
     path: Path = ()
 
 
-class Arrow(BaseModel):
+class Arrow(Strict):
     """An edge seen from the node it leaves."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     to: NodeId = Field(description="The node it leads to")
     on: Outcomes = Field(

@@ -12,11 +12,16 @@ from typing import cast
 from pydantic import BaseModel
 
 from flowspec.agents import AGENT, NOT_FOR_TOOLS
+from flowspec.callbacks import SENDS
 from flowspec.catalogue import Catalogue, NodeType
-from flowspec.document import Cache, Defaults, Flow, Foreach, Node, Repeat, Retry, Tool
+from flowspec.document import Defaults, Flow
 from flowspec.durations import DURATION_PATTERN
 from flowspec.edges import Arrow, Link
-from flowspec.fields import (
+from flowspec.jsonschemas import embedded
+from flowspec.jsonschemas.validators import FORMATS
+from flowspec.modifiers import Cache, Foreach, Lock, Rate, Repeat, Retry
+from flowspec.moments import MOMENT_PATTERN
+from flowspec.names import (
     FLOW_NAME,
     IDENTIFIER,
     LABEL_NAME,
@@ -24,10 +29,7 @@ from flowspec.fields import (
     SCHEDULE_NAME,
     SECRET_NAME,
 )
-from flowspec.jsonschemas import embedded
-from flowspec.jsonschemas.validators import FORMATS
-from flowspec.modifiers import SENDS, Lock, Rate
-from flowspec.moments import MOMENT_PATTERN
+from flowspec.nodes import Node, Tool
 from flowspec.recurrence import PARTS, Part
 from flowspec.schedules import OVERLAPS, Calendar, Every, Schedule
 from flowspec.values import Json, JsonObject

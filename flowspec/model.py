@@ -9,11 +9,12 @@ from itertools import islice
 from pydantic import ValidationError
 
 from flowspec.complaints import told
-from flowspec.document import Cache, Defaults, Flow, Foreach, Graph, Node, Repeat, Retry, Tool
+from flowspec.document import Defaults, Flow
 from flowspec.edges import Edge
 from flowspec.fields import Tolerance
 from flowspec.located import Source
-from flowspec.modifiers import Lock, Rate
+from flowspec.modifiers import Cache, Foreach, Lock, Rate, Repeat, Retry
+from flowspec.nodes import Graph, Node, Tool
 from flowspec.problems import Path, Problem, in_order
 from flowspec.source import read_damaged
 from flowspec.structure import structure

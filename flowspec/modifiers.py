@@ -1,46 +1,147 @@
-"""What a node shares with other runs, a lock or a rate, and whom a flow tells of its end."""
+"""What a node is told beside its parameters: to try again, to go over a list, to hold a lock."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Annotated, Literal, TypeAlias, cast
+from typing import Annotated, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
 
-from flowspec.fields import Maybe, PositiveDuration, Text, choice, shorthand, whole
-from flowspec.values import Json, JsonObject
+from flowspec.fields import (
+    Attempts,
+    Condition,
+    Duration,
+    Items,
+    JsonValue,
+    Limit,
+    Maybe,
+    PositiveDuration,
+    Text,
+    Tolerance,
+    Tolerated,
+    number,
+    shorthand,
+    whole,
+)
+from flowspec.names import ErrorTypes, ItemName
+from flowspec.refusals import refuse
+from flowspec.strict import Strict
+from flowspec.values import Json
 
 __all__ = [
-    "SENDS",
-    "Failing",
+    "Cache",
+    "Foreach",
     "Lock",
-    "OnFailure",
     "Rate",
-    "WrittenCallback",
-    "WrittenFailing",
+    "Repeat",
+    "Retry",
+    "WrittenCache",
+    "WrittenForeach",
     "WrittenLock",
     "WrittenRate",
+    "WrittenRepeat",
+    "WrittenRetry",
 ]
-
-OnFailure: TypeAlias = Literal["cancel", "finish"]
-
-SENDS = "webhook.send"
-"""The node type whose parameters a callback takes."""
 
 MOST_SLOTS = 1000
 MOST_STARTS = 1000
 """The moments of so many starts are remembered: that many have to fit into one history."""
 
-_running = choice("cancel", "finish")
 _RATE = re.compile(r"\s*([0-9]+)\s*/\s*([0-9][0-9.]*)?\s*(ms|s|m|h|d|w)\s*", re.ASCII)
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+class Retry(Strict):
+    """What was written of a `retry`; None is what was not."""
+
+    attempts: Maybe[Attempts] = Field(
+        default=None, description="How often to try in all, or unlimited"
+    )
+    interval: Maybe[PositiveDuration] = Field(
+        default=None, description="The pause before the second attempt"
+    )
+    factor: Maybe[Annotated[float, number(1)]] = Field(
+        default=None, description="How much longer each pause is than the one before"
+    )
+    max_interval: Maybe[PositiveDuration] = Field(
+        default=None, description="The longest pause between two attempts"
+    )
+    jitter: Maybe[Annotated[float, number(0, 1)]] = Field(
+        default=None, description="By which share a pause may be longer or shorter, from 0 to 1"
+    )
+    only: Maybe[ErrorTypes] = Field(
+        default=None, description="Try again only after errors of these types"
+    )
+    never: Maybe[ErrorTypes] = Field(
+        default=None, description="Never try again after errors of these types"
+    )
+
+    def over(self, defaults: Retry | None) -> Retry:
+        """This one, with what it leaves out taken from `defaults`."""
+        if defaults is None:
+            return self
+        return defaults.model_copy(
+            update={name: getattr(self, name) for name in self.model_fields_set}
+        )
 
 
-class Lock(_Shape):
+class Foreach(Strict):
+    """Run the node once per item. `items` is a list, a mapping, or a template that gives one."""
+
+    items: Items = Field(alias="in", description="The items: a list, or a template that gives one")
+    name: ItemName = Field(
+        default="item", alias="as", description="What expressions call the item; `item` if left out"
+    )
+    concurrency: Annotated[int, whole(1, 1000)] = Field(
+        default=10, description="How many items are worked on at once; 10 if left out"
+    )
+    tolerate: Tolerated = Field(
+        default=Tolerance(),
+        description='How many items may fail, or which share, such as "10%"; none if left out',
+    )
+    batch: Maybe[Annotated[int, whole(1)]] = Field(
+        default=None, description="Hand over this many items at once, as a list"
+    )
+
+
+class Repeat(Strict):
+    """Run the node again and again; exactly one of `until` and `while` is there."""
+
+    until: Maybe[Condition] = Field(default=None, description="Go on until this holds")
+    while_: Maybe[Condition] = Field(
+        default=None, alias="while", description="Go on as long as this holds"
+    )
+    every: Duration = Field(default=0.0, description="The pause between two rounds")
+    limit: Limit = Field(
+        default=1000, description="How many rounds at most, or unlimited; 1000 if left out"
+    )
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        if (self.until is None) == (self.while_ is None):
+            given = "this one has both" if self.until is not None else "this one has neither"
+            raise refuse("FR212", f"a repeat has either `until` or `while`; {given}")
+        return self
+
+    @property
+    def condition(self) -> str | bool:
+        """What is evaluated after each round."""
+        return self.until if self.until is not None else self.while_ or False
+
+    @property
+    def is_until(self) -> bool:
+        return self.until is not None
+
+
+class Cache(Strict):
+    """Keep the node's output. `key` None means the resolved parameters."""
+
+    key: JsonValue = Field(
+        default=None, description="What the output depends on; the params if left out"
+    )
+    ttl: PositiveDuration = Field(description="How long the output is kept")
+
+
+class Lock(Strict):
     """Hold a lock that runs share by its name while the node runs."""
 
     name: Text = Field(description="What runs share it by, in the whole namespace; a template")
@@ -55,7 +156,7 @@ class Lock(_Shape):
     )
 
 
-class Rate(_Shape):
+class Rate(Strict):
     """Start no more often than so, together with every run that shares the name."""
 
     name: Maybe[Text] = Field(
@@ -69,19 +170,18 @@ class Rate(_Shape):
     per: PositiveDuration = Field(description="The time in which they are counted")
 
 
-class Failing(BaseModel):
-    """What happens when a flow fails: to nodes that still run, and who is told."""
+def _expand_retry(value: Json) -> Json:
+    plain = isinstance(value, (int, str)) and not isinstance(value, bool)
+    return {"attempts": value} if plain else value
 
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
-    running: Annotated[OnFailure, _running] = Field(
-        default="cancel", description="What happens to nodes that still run: cancel or finish"
-    )
+def _expand_foreach(value: Json) -> Json:
+    return {"in": value} if isinstance(value, (str, list)) else value
 
-    @property
-    def callback(self) -> JsonObject | None:
-        """The parameters of the webhook; None if nobody is told."""
-        return self.model_extra or None
+
+def _expand_cache(value: Json) -> Json:
+    plain = isinstance(value, (int, float, str)) and not isinstance(value, bool)
+    return {"ttl": value} if plain else value
 
 
 def _expand_lock(value: Json) -> Json:
@@ -95,23 +195,23 @@ def _expand_rate(value: Json) -> Json:
     return {"limit": int(found[1]), "per": f"{found[2] or 1}{found[3]}"}
 
 
-def _expand_failing(value: Json) -> Json:
-    if not isinstance(value, str):
-        return value
-    return {"running": cast("Callable[[Json], Json]", _running.func)(value)}
-
-
+WrittenRetry: TypeAlias = Annotated[
+    Retry | None, shorthand(_expand_retry, "how often to try in all, or a mapping")
+]
+WrittenForeach: TypeAlias = Annotated[
+    Foreach | None,
+    shorthand(_expand_foreach, "a list, a template that gives one, or a mapping with `in`"),
+]
+WrittenCache: TypeAlias = Annotated[
+    Cache | None, shorthand(_expand_cache, "how long to keep the output, or a mapping with `ttl`")
+]
+WrittenRepeat: TypeAlias = Annotated[
+    Repeat | None, shorthand(lambda value: value, "a mapping with `until` or `while`")
+]
 WrittenLock: TypeAlias = Annotated[
     Lock | None, shorthand(_expand_lock, "the name of a lock, or a mapping with `name`")
 ]
 WrittenRate: TypeAlias = Annotated[
     Rate | None,
     shorthand(_expand_rate, "a rate such as 10/s, or a mapping with `limit` and `per`"),
-]
-WrittenCallback: TypeAlias = Annotated[
-    JsonObject | None, shorthand(lambda value: value, "a mapping with the `url` that is told")
-]
-WrittenFailing: TypeAlias = Annotated[
-    Failing,
-    shorthand(_expand_failing, "cancel, finish, or a mapping with the `url` that is told"),
 ]

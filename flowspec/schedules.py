@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Annotated, Literal, Self, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic import Field, PlainValidator, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from flowspec.durations import format_duration
@@ -19,12 +19,12 @@ from flowspec.fields import (
     Text,
     choice,
     duration,
-    refuse,
     shorthand,
-    wrong_kind,
 )
 from flowspec.moments import MomentInvalid, ZoneUnknown, in_zone, read_moment, zone_named
 from flowspec.recurrence import PARTS, Recurrence, RecurrenceInvalid, Values, read_cron, read_part
+from flowspec.refusals import refuse, wrong_kind
+from flowspec.strict import Strict
 from flowspec.values import Json, JsonObject
 from flowspec.wording import did_you_mean
 
@@ -169,11 +169,7 @@ def _moved(error: ValidationError, index: int) -> list[InitErrorDetails]:
 # -- mappings --------------------------------------------------------------------------------------
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Every(_Shape):
+class Every(Strict):
     """Times that are equally far apart, counted from 1970."""
 
     interval: Annotated[float, _at_least(SHORTEST_INTERVAL)] = Field(
@@ -199,7 +195,7 @@ class Every(_Shape):
         return f"every {format_duration(self.interval)}{offset}"
 
 
-class Calendar(_Shape):
+class Calendar(Strict):
     """Points in time of which each part is one of those written."""
 
     year: Maybe[Annotated[Values, _part("year")]] = Field(
@@ -243,7 +239,7 @@ def _expand_every(value: Json) -> Json:
 _mapping = shorthand(lambda value: value, "a mapping")
 
 
-class Schedule(_Shape):
+class Schedule(Strict):
     """What starts a flow: at the times of `cron`, `every` and `calendar` together."""
 
     cron: Annotated[tuple[Cron, ...], _one_or_many(_cron, "one cron expression or more")] = Field(

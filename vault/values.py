@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from flowspec.fields import SECRET_NAME
+from flowspec.names import SECRET_NAME
 from vault.errors import ValueUnfit
 
 __all__ = ["LEAST_LENGTH", "LONGEST", "is_secret_name", "read_value"]

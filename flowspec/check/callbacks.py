@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from flowspec.callbacks import SENDS
 from flowspec.catalogue import Catalogue
 from flowspec.check.damage import Damage
 from flowspec.check.node_types import check_params
@@ -12,7 +13,6 @@ from flowspec.check.notes import Notes
 from flowspec.check.readers import Reader
 from flowspec.check.sites import Site
 from flowspec.model import Flow, Node
-from flowspec.modifiers import SENDS
 from flowspec.values import JsonObject
 
 __all__ = ["Callback", "callback_sites", "callbacks", "check_callbacks"]

@@ -7,9 +7,10 @@ import re
 import pytest
 from pydantic import BaseModel
 
-from flowspec.document import Flow, Foreach, Node, Repeat, Retry
+from flowspec.document import Flow
 from flowspec.edges import Arrow
-from flowspec.modifiers import Lock, Rate
+from flowspec.modifiers import Foreach, Lock, Rate, Repeat, Retry
+from flowspec.nodes import Node
 from flowspec.schedules import Schedule
 from tests.project.markdown import ROOT
 

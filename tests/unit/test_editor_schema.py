@@ -9,13 +9,14 @@ from pydantic import BaseModel
 
 from flowspec.builtin import BUILTIN
 from flowspec.catalogue import Catalogue, NodeType
-from flowspec.document import Cache, Defaults, Flow, Foreach, Node, Repeat, Retry
+from flowspec.document import Defaults, Flow
 from flowspec.edges import Arrow, Link
 from flowspec.editor_schema import flow_json_schema
 from flowspec.jsonschemas import violations
 from flowspec.jsonschemas.validators import META
 from flowspec.model import parse_flow
-from flowspec.modifiers import Lock, Rate
+from flowspec.modifiers import Cache, Foreach, Lock, Rate, Repeat, Retry
+from flowspec.nodes import Node
 from flowspec.problems import CODES
 from flowspec.schedules import Calendar, Every, Schedule
 from flowspec.source import read_yaml

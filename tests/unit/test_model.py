@@ -7,8 +7,8 @@ import textwrap
 import pytest
 
 from flowspec.expressions import CONTEXT_NAMES
-from flowspec.fields import CONTEXTS
 from flowspec.model import Cache, Edge, Flow, Graph, Node, Retry, Tolerance, parse_flow
+from flowspec.names import CONTEXTS
 from flowspec.problems import Path, Problem
 
 
