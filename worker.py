@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from activities.mcp.options import McpOptions
     from activities.plugins import Plugins
     from activities.rag.options import VectorOptions
+    from activities.script.script import ScriptOptions
     from activities.secrets import Secrets
     from activities.shell.options import ContainerOptions, ShellOptions
     from activities.store.options import StoreOptions
@@ -41,11 +43,14 @@ __all__ = [
     "address_policy",
     "build_worker",
     "catalogue",
+    "file_folders",
     "main",
+    "node_options",
     "open_secrets",
     "performs",
     "serve",
     "supervise",
+    "worker_settings",
 ]
 
 _HERE = str(Path(__file__).absolute())
@@ -58,7 +63,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     from service.cli import Composition, run
 
     composition = Composition(
-        catalogue=catalogue, serve=serve, supervise=supervise, performs=performs
+        catalogue=catalogue,
+        settings=worker_settings,
+        serve=serve,
+        supervise=supervise,
+        performs=performs,
     )
     run(composition, arguments)
 
@@ -133,6 +142,7 @@ async def serve(
     storage = storage or load_claim_check_settings()
     secrets = open_secrets(settings, load_secret_settings())
     address_policy(settings)
+    file_folders(settings)
     options = node_options(load_node_settings())
     runtime = telemetry_runtime(settings.metrics_address)
     cloakroom = open_cloakroom(storage, temporal.namespace, meter=runtime.metric_meter)
@@ -200,16 +210,54 @@ def open_secrets(settings: WorkerSettings, sources: SecretSettings) -> Secrets:
     return Secrets(found, allowed=settings.secrets_allowed)
 
 
+def worker_settings(*, local: bool = False) -> WorkerSettings:
+    """What the environment says to a worker; `local` to the one of `flowrunner dev`.
+
+    Raises `SettingsInvalid` with all that the worker would stumble over.
+    """
+    import service.settings as read
+
+    found = read.Gathering()
+    settings = found.read(read.load_worker_settings)
+    if settings is not None:
+        found.read(partial(address_policy, settings))
+        found.read(partial(file_folders, settings))
+    if (nodes := found.read(read.load_node_settings)) is not None:
+        for options in _NODE_OPTIONS:
+            found.read(partial(options, nodes))
+    if (storage := found.read(read.load_claim_check_settings)) is not None:
+        found.read(storage.key_ring)
+    if (secrets := found.read(read.load_secret_settings)) is not None:
+        found.read(secrets.key_ring)
+    if local:
+        found.read(read.load_codec_server_settings)
+        found.read(read.load_dev_server_settings)
+    else:
+        found.read(read.load_temporal_settings)
+    found.tell()
+    assert settings is not None, "what cannot be read has been told"
+    return settings
+
+
 def address_policy(settings: WorkerSettings) -> AddressPolicy:
     """Where on the network flows may connect to. Raises `SettingsInvalid`."""
     from activities.addresses import AddressPolicy, read_rules
-    from service.settings import SettingsInvalid
+    from service.settings import refusing
 
-    try:
+    with refusing("FLOWRUNNER_HTTP_ALLOW"):
         rules = read_rules(settings.http_allow)
-    except ValueError as error:
-        raise SettingsInvalid((f"FLOWRUNNER_HTTP_ALLOW: {error}",)) from error
     return AddressPolicy(guarded=settings.http_private != "allow", allow=rules)
+
+
+def file_folders(settings: WorkerSettings) -> tuple[Path, ...]:
+    """The folders whose files flows may use, all of them there. Raises `SettingsInvalid`."""
+    from service.settings import refusing
+
+    with refusing("FLOWRUNNER_FILES_DIRS"):
+        for folder in settings.files_dirs:
+            if not folder.is_dir():
+                raise ValueError(f"there is no folder {str(folder)!r}")
+    return settings.files_dirs
 
 
 def node_options(settings: NodeSettings) -> Options:
@@ -218,75 +266,78 @@ def node_options(settings: NodeSettings) -> Options:
     Raises `SettingsInvalid`.
     """
     from activities.attempt import Options
+
+    return Options(*(read(settings) for read in _NODE_OPTIONS))
+
+
+def _script_options(settings: NodeSettings) -> ScriptOptions:
     from activities.script.script import ScriptOptions
 
-    store = _store_options(settings)
-    return Options(
-        store,
-        _vector_options(settings, store),
-        ScriptOptions(most_memory=settings.script_memory),
-        *_command_options(settings),
-        _mcp_options(settings),
-    )
+    return ScriptOptions(most_memory=settings.script_memory)
 
 
-def _command_options(settings: NodeSettings) -> tuple[ShellOptions, ContainerOptions]:
-    from activities.shell.options import ContainerOptions, ShellOptions, read_engine, read_programs
-    from service.settings import SettingsInvalid
+def _shell_options(settings: NodeSettings) -> ShellOptions:
+    from activities.shell.options import ShellOptions, read_programs
+    from service.settings import refusing
 
-    try:
-        programs = read_programs(settings.shell_allow)
-    except ValueError as error:
-        raise SettingsInvalid((f"FLOWRUNNER_SHELL_ALLOW: {error}",)) from error
-    try:
+    with refusing("FLOWRUNNER_SHELL_ALLOW"):
+        return ShellOptions(programs=read_programs(settings.shell_allow))
+
+
+def _container_options(settings: NodeSettings) -> ContainerOptions:
+    from activities.shell.options import ContainerOptions, read_engine
+    from service.settings import refusing
+
+    with refusing("FLOWRUNNER_CONTAINER_ENGINE"):
         engine = read_engine(settings.container_engine)
-    except ValueError as error:
-        raise SettingsInvalid((f"FLOWRUNNER_CONTAINER_ENGINE: {error}",)) from error
-    container = ContainerOptions(
+    return ContainerOptions(
         images=settings.container_allow,
         engine=engine,
         bridge=settings.container_network == "bridge",
     )
-    return ShellOptions(programs=programs), container
 
 
 def _store_options(settings: NodeSettings) -> StoreOptions:
     from activities.store.options import StoreOptions, read_place
-    from service.settings import SettingsInvalid
+    from service.settings import refusing
 
     url = settings.store_url
-    try:
+    with refusing("FLOWRUNNER_STORE"):  # by an error that does not show the URL
         place = None if url is None else read_place(url)
-    except ValueError as error:  # which does not show the URL
-        raise SettingsInvalid((f"FLOWRUNNER_STORE: {error}",)) from error
     return StoreOptions(place=place, shared=settings.store_shared)
 
 
-def _vector_options(settings: NodeSettings, store: StoreOptions) -> VectorOptions:
+def _vector_options(settings: NodeSettings) -> VectorOptions:
     from activities.rag.options import VectorOptions, read_vector_place
-    from service.settings import SettingsInvalid
+    from service.settings import refusing
 
-    url = settings.vectors_url
-    try:
+    url, store = settings.vectors_url, _store_options(settings)
+    with refusing("FLOWRUNNER_VECTORS"):  # by an error that does not show the URL
         place = None if url is None else read_vector_place(url)
-    except ValueError as error:  # which does not show the URL
-        raise SettingsInvalid((f"FLOWRUNNER_VECTORS: {error}",)) from error
-    if place and store.place and place.path == store.place.path:
-        said = "expected another file than that of FLOWRUNNER_STORE, in which other things are"
-        raise SettingsInvalid((f"FLOWRUNNER_VECTORS: {said}",))
+        if place and store.place and place.path == store.place.path:
+            said = "expected another file than that of FLOWRUNNER_STORE, in which other things are"
+            raise ValueError(said)
     return VectorOptions(place=place)
 
 
 def _mcp_options(settings: NodeSettings) -> McpOptions:
     from activities.mcp.options import McpOptions, read_servers
-    from service.settings import SettingsInvalid
+    from service.settings import refusing
 
     if settings.mcp_servers is None:
         return McpOptions()
-    try:
+    with refusing("FLOWRUNNER_MCP_SERVERS"):  # by an error that shows no value
         return McpOptions(servers=read_servers(settings.mcp_servers))
-    except ValueError as error:  # which shows no value
-        raise SettingsInvalid((f"FLOWRUNNER_MCP_SERVERS: {error}",)) from error
+
+
+_NODE_OPTIONS: tuple[Callable[[NodeSettings], object], ...] = (
+    _store_options,
+    _vector_options,
+    _script_options,
+    _shell_options,
+    _container_options,
+    _mcp_options,
+)
 
 
 async def build_worker(

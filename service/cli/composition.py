@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from service.settings import ClaimCheckSettings, WorkerSettings
     from simulator.world import Performs
 
-__all__ = ["Composition", "Serve", "Supervise"]
+__all__ = ["Composition", "ReadSettings", "Serve", "Supervise"]
+
+
+class ReadSettings(Protocol):
+    """What the environment says to a worker; `local` to the one of `flowrunner dev`.
+
+    Raises `SettingsInvalid` with all that the worker would stumble over.
+    """
+
+    def __call__(self, *, local: bool = False) -> WorkerSettings: ...
 
 
 class Serve(Protocol):
@@ -45,6 +54,7 @@ class Composition:
     """Each is called only by the commands that need it, so that `--help` stays quick."""
 
     catalogue: Callable[[], Catalogue]
+    settings: ReadSettings
     serve: Serve
     supervise: Supervise
     performs: Callable[[], Performs]

@@ -145,5 +145,11 @@ def _nothing(*_: object, **__: object) -> Any:
 
 
 if __name__ == "__main__":
-    nothing = Composition(catalogue=_nothing, serve=_nothing, supervise=_nothing, performs=_nothing)
+    nothing = Composition(
+        catalogue=_nothing,
+        settings=_nothing,
+        serve=_nothing,
+        supervise=_nothing,
+        performs=_nothing,
+    )
     sys.stdout.write(cli_page(build(nothing)))

@@ -15,8 +15,10 @@ from service.settings.environment import (
     PREFIXES,
     SECRET_PREFIX,
     EnvironmentSettings,
+    Gathering,
     SettingsInvalid,
     load,
+    refusing,
     unknown_variables,
 )
 from service.settings.nodes import NodeSettings
@@ -39,6 +41,7 @@ __all__ = [
     "ClaimCheckSettings",
     "CodecServerSettings",
     "DevServerSettings",
+    "Gathering",
     "NodeSettings",
     "SecretSettings",
     "SettingsInvalid",
@@ -53,6 +56,7 @@ __all__ = [
     "load_secret_settings",
     "load_temporal_settings",
     "load_worker_settings",
+    "refusing",
     "setting_fields",
 ]
 
@@ -103,9 +107,14 @@ def load_temporal_settings() -> TemporalSettings:
 
     Raises `SettingsInvalid`.
     """
-    if problems := unknown_variables(_known()):
+    problems = unknown_variables(_known())
+    try:
+        loaded = read_temporal_settings()
+    except SettingsInvalid as error:
+        raise SettingsInvalid((*error.problems, *problems)) from error
+    if problems:
         raise SettingsInvalid(problems)
-    return read_temporal_settings()
+    return loaded
 
 
 def setting_fields() -> Iterator[tuple[str, FieldInfo]]:

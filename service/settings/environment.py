@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any, Self, TypeVar
 
@@ -19,9 +20,11 @@ __all__ = [
     "PREFIXES",
     "SECRET_PREFIX",
     "EnvironmentSettings",
+    "Gathering",
     "SettingsInvalid",
     "ValueRefused",
     "load",
+    "refusing",
     "setting",
     "unknown_variables",
 ]
@@ -40,6 +43,38 @@ class SettingsInvalid(InputWrong):
     def __init__(self, problems: tuple[str, ...]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+_Read = TypeVar("_Read")
+
+
+class Gathering:
+    """What several readers object to, so that it is told together."""
+
+    def __init__(self) -> None:
+        self._problems: dict[str, None] = {}  # one variable may be wrong for two readers
+
+    def read(self, reader: Callable[[], _Read]) -> _Read | None:
+        """What it gives; None if it raises `SettingsInvalid`, which is kept."""
+        try:
+            return reader()
+        except SettingsInvalid as error:
+            self._problems.update(dict.fromkeys(error.problems))
+            return None
+
+    def tell(self) -> None:
+        """Raises `SettingsInvalid` if anything was objected to."""
+        if self._problems:
+            raise SettingsInvalid(tuple(self._problems))
+
+
+@contextmanager
+def refusing(variable: str) -> Iterator[None]:
+    """A `ValueError` in the block is what is wrong with that variable: `SettingsInvalid`."""
+    try:
+        yield
+    except ValueError as error:
+        raise SettingsInvalid((f"{variable}: {error}",)) from error
 
 
 class ValueRefused(ValueError):

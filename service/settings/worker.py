@@ -159,7 +159,7 @@ class WorkerSettings(EnvironmentSettings):
     max_cached_workflows: int = setting(
         "FLOWRUNNER_MAX_CACHED_WORKFLOWS",
         "How many runs one worker keeps in memory. One that has left it is rebuilt from its "
-        "history when it goes on; 0 rebuilds every time.",
+        "history when it goes on; 0 rebuilds every time, which is for tests alone.",
         "a whole number of at least 0",
         default=1000,
         ge=0,
@@ -174,7 +174,8 @@ class WorkerSettings(EnvironmentSettings):
     files_dirs: _Folders = setting(
         "FLOWRUNNER_FILES_DIRS",
         "The folders on the worker's machine whose files flows may read and write with "
-        "`file.read`, `file.write` and `file.list`, separated by commas. None when empty.",
+        "`file.read`, `file.write` and `file.list`, separated by commas; they have to be there when "
+        "the worker starts. None when empty.",
         "absolute paths, for example `/srv/in,/srv/out`",
         default=(),
         shown="",

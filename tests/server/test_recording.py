@@ -31,6 +31,7 @@ EXAMPLES = ROOT / "examples"
 FLOWS = {path.stem: path.read_text(encoding="utf-8") for path in yaml_in(EXAMPLES)}
 COMPOSITION = Composition(
     catalogue=worker.catalogue,
+    settings=worker.worker_settings,
     serve=worker.serve,
     supervise=worker.supervise,
     performs=worker.performs,

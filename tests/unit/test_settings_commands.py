@@ -52,3 +52,43 @@ def test_a_program_that_is_not_there_stops_the_start(
     monkeypatch.setenv(variable, "no-such-program")
     with pytest.raises(SettingsInvalid, match=f"{variable}: there is no program"):
         worker.node_options(load_node_settings())
+
+
+def test_all_that_is_wrong_for_a_worker_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = {
+        "FLOWRUNNER_LOG_LEVEL": "loud",
+        "FLOWRUNNER_SCRIPT_MEMORY": "much",
+        "BLOB_STORAGE_TYPE": "ftp",
+        "FLOWRUNNER_VAULT": str(tmp_path / "vault"),
+        "FLOWRUNNER_TASKQUEUE": "x",
+        "TEMPORAL_ADDRESS": "nowhere",
+    }
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid) as refused:
+        worker.worker_settings()
+    assert sorted(line.split(":")[0] for line in refused.value.problems) == sorted(wrong)
+    with pytest.raises(SettingsInvalid) as refused:
+        worker.worker_settings(local=True)
+    assert not any("TEMPORAL_ADDRESS" in line for line in refused.value.problems)
+
+
+def test_what_only_the_worker_understands_is_told_with_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = {
+        "FLOWRUNNER_FILES_DIRS": f"{tmp_path},/nowhere",
+        "FLOWRUNNER_HTTP_ALLOW": "a b",
+        "FLOWRUNNER_STORE": "redis://x",
+        "FLOWRUNNER_SHELL_ALLOW": "no-such-program",
+        "FLOWRUNNER_CONTAINER_ENGINE": "no-such-engine",
+        "CLAIM_CHECK_KEYS_FILE": str(tmp_path / "no-such-file"),
+    }
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid) as refused:
+        worker.worker_settings()
+    assert sorted(line.split(":")[0] for line in refused.value.problems) == sorted(wrong)
+    assert "FLOWRUNNER_FILES_DIRS: there is no folder '/nowhere'" in refused.value.problems

@@ -94,10 +94,11 @@ def dev(
     from service.cli.codec import LocalCodec
     from service.cli.development import develop
     from service.devserver import DevServerOptions
-    from service.settings import load_dev_server_settings, load_worker_settings
+    from service.settings import load_dev_server_settings
     from service.temporal_cli import find_temporal_cli
 
-    settings = load_worker_settings()
+    composition = composition_of(context)
+    settings = composition.settings(local=True)
     shown_ui = None if headless else ui_port or port + _UI_OFFSET
     codec = LocalCodec(port=codec_port or port + _CODEC_OFFSET, ui_port=shown_ui)
     options = DevServerOptions(
@@ -107,7 +108,7 @@ def dev(
         ui_port=shown_ui,
         codec_url=codec.url,
     )
-    run_async(develop(options, settings, composition_of(context), codec))
+    run_async(develop(options, settings, composition, codec))
 
 
 def worker(
@@ -129,12 +130,10 @@ def worker(
     makes use of about one core: with --processes there are several under one supervisor, which
     starts those again that end by themselves.
     """
-    from service.settings import load_worker_settings
-
-    settings = load_worker_settings()
+    composition = composition_of(context)
+    settings = composition.settings()
     if processes is not None:
         settings = settings.model_copy(update={"processes": processes})
-    composition = composition_of(context)
     if health_socket is not None:
         run_async(composition.serve(settings, health=socket.socket(fileno=health_socket)))
     elif settings.processes == 1:
