@@ -17,7 +17,15 @@ from service.errors import DevServerFailed, TemporalUnreachable
 from service.guarded import guarded
 from service.settings import TemporalSettings
 
-__all__ = ["SEARCH_ATTRIBUTES", "DevServer", "DevServerOptions", "arguments", "dev_server"]
+__all__ = [
+    "SEARCH_ATTRIBUTES",
+    "DevServer",
+    "DevServerOptions",
+    "arguments",
+    "dev_server",
+    "reserved",
+    "reserved_server",
+]
 
 SEARCH_ATTRIBUTES = {
     "FlowName": "Keyword",
@@ -105,6 +113,17 @@ async def dev_server(options: DevServerOptions) -> AsyncIterator[DevServer]:
 
     Raises `DevServerFailed` if it does not start: with the server's own words if it has any.
     """
+    with reserved(options):
+        async with reserved_server(options) as server:
+            yield server
+
+
+@contextmanager
+def reserved(options: DevServerOptions) -> Iterator[None]:
+    """Have the server's folder for ourselves inside the `with`, and its ports free at first.
+
+    Raises `DevServerFailed`.
+    """
     try:
         options.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -114,12 +133,18 @@ async def dev_server(options: DevServerOptions) -> AsyncIterator[DevServer]:
     with _sole_user(options.data_dir):
         for port in (options.port, options.ui_port):
             _refuse_taken(port)
-        process = await _start(options)
-        try:
-            await _until_healthy(options, process)
-            yield DevServer(options, process)
-        finally:
-            await _stop(process)
+        yield
+
+
+@asynccontextmanager
+async def reserved_server(options: DevServerOptions) -> AsyncIterator[DevServer]:
+    """`dev_server` for whoever has it `reserved`."""
+    process = await _start(options)
+    try:
+        await _until_healthy(options, process)
+        yield DevServer(options, process)
+    finally:
+        await _stop(process)
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import shlex
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from service.cli.codec import LocalCodec
 from service.cli.composition import Composition
 from service.cli.screen import note, print_text
 from service.client import connect
-from service.devserver import DevServer, DevServerOptions, dev_server
+from service.devserver import DevServer, DevServerOptions, reserved, reserved_server
 from service.errors import DevServerFailed, StoreFailed
 from service.pollers import is_polled
 from service.settings import (
@@ -48,10 +48,9 @@ async def develop(
     main = asyncio.current_task()
     assert main is not None
     storage = _own_folder(load_claim_check_settings(), options)
-    namespace = TemporalSettings().namespace
     with _cancelled_by_signal(main), suppress(asyncio.CancelledError):
         await _try_out(storage)
-        async with codec.running(namespace, storage), dev_server(options) as server:
+        async with _running(options, codec, storage) as server:
             working = asyncio.create_task(
                 composition.serve(_for_one(settings), address=server.address, storage=storage)
             )
@@ -65,6 +64,18 @@ async def develop(
                     task.cancel()
                 await asyncio.gather(ready, working, ended, return_exceptions=True)
     note("stopped; what was running goes on at the next start")
+
+
+@asynccontextmanager
+async def _running(
+    options: DevServerOptions, codec: LocalCodec, storage: ClaimCheckSettings
+) -> AsyncIterator[DevServer]:
+    """The servers. Temporal's ports are looked at first: whoever starts a second one is to be told
+    of that, and not of the codec server, whose port is taken too."""
+    with reserved(options):
+        namespace = TemporalSettings().namespace
+        async with codec.running(namespace, storage), reserved_server(options) as server:
+            yield server
 
 
 def _own_folder(storage: ClaimCheckSettings, options: DevServerOptions) -> ClaimCheckSettings:

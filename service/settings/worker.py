@@ -174,8 +174,8 @@ class WorkerSettings(EnvironmentSettings):
     files_dirs: _Folders = setting(
         "FLOWRUNNER_FILES_DIRS",
         "The folders on the worker's machine whose files flows may read and write with "
-        "`file.read`, `file.write` and `file.list`, separated by commas; they have to be there when "
-        "the worker starts. None when empty.",
+        "`file.read`, `file.write` and `file.list`, separated by commas; they have to be there "
+        "when the worker starts. None when empty.",
         "absolute paths, for example `/srv/in,/srv/out`",
         default=(),
         shown="",

@@ -216,3 +216,16 @@ def test_dev_tells_that_the_port_of_its_codec_server_is_taken(own_product: Produ
         f"flowrunner: port {port} cannot be used for the codec server: Address already in use.\n"
         "Choose another one with --codec-port.\n"
     )
+
+
+def test_a_second_dev_is_told_of_temporals_port_and_not_of_the_codec_servers(
+    own_product: Product,
+) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as temporal,
+        socket.create_server(("127.0.0.1", 0)) as codec,
+    ):
+        port, codec_port = (str(one.getsockname()[1]) for one in (temporal, codec))
+        done = own_product.cli("dev", "--port", port, "--codec-port", codec_port, "--headless")
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"flowrunner: port {port} cannot be used: ")
