@@ -106,13 +106,14 @@ async def serve(
     *,
     address: str | None = None,
     storage: ClaimCheckSettings | None = None,
+    nodes: NodeSettings | None = None,
     health: socket | None = None,
 ) -> None:
     """Run a worker until SIGTERM, SIGINT or cancellation, then let its nodes finish.
 
     `address` is that of a local server without TLS; None takes the way to Temporal from the
-    environment, and so it is with `storage`. `health` listens already, and stands for the health
-    address of the settings. Raises `SettingsInvalid` and `TemporalUnreachable`
+    environment, and so it is with `storage` and `nodes`. `health` listens already, and stands
+    for the health address of the settings. Raises `SettingsInvalid` and `TemporalUnreachable`
     before anything has started. A second signal ends the process at once.
     """
     import structlog
@@ -143,7 +144,7 @@ async def serve(
     secrets = open_secrets(settings, load_secret_settings())
     address_policy(settings)
     file_folders(settings)
-    options = node_options(load_node_settings())
+    options = node_options(nodes or load_node_settings())
     runtime = telemetry_runtime(settings.metrics_address)
     cloakroom = open_cloakroom(storage, temporal.namespace, meter=runtime.metric_meter)
     codec = ClaimCodec(cloakroom, role="worker")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from socket import socket
 
     from flowspec.catalogue import Catalogue
-    from service.settings import ClaimCheckSettings, WorkerSettings
+    from service.settings import ClaimCheckSettings, NodeSettings, WorkerSettings
     from simulator.world import Performs
 
 __all__ = ["Composition", "ReadSettings", "Serve", "Supervise"]
@@ -29,8 +29,8 @@ class Serve(Protocol):
     """Runs a worker until it is cancelled or told to stop by SIGTERM.
 
     `address` is that of a local server without TLS; None takes the way to Temporal from the
-    environment, and so it is with `storage`. `health` listens already, and stands for the health
-    address of the settings.
+    environment, and so it is with `storage` and `nodes`. `health` listens already, and stands
+    for the health address of the settings.
     """
 
     def __call__(
@@ -39,6 +39,7 @@ class Serve(Protocol):
         *,
         address: str | None = None,
         storage: ClaimCheckSettings | None = None,
+        nodes: NodeSettings | None = None,
         health: socket | None = None,
     ) -> Coroutine[Any, Any, None]: ...
 

@@ -26,6 +26,7 @@ from service.settings import (
     TemporalSettings,
     WorkerSettings,
     load_claim_check_settings,
+    load_node_settings,
 )
 from service.storage import open_store
 
@@ -48,11 +49,14 @@ async def develop(
     main = asyncio.current_task()
     assert main is not None
     storage = _own_folder(load_claim_check_settings(), options)
+    nodes = load_node_settings().kept_in(options.data_dir.absolute())
     with _cancelled_by_signal(main), suppress(asyncio.CancelledError):
         await _try_out(storage)
         async with _running(options, codec, storage) as server:
             working = asyncio.create_task(
-                composition.serve(_for_one(settings), address=server.address, storage=storage)
+                composition.serve(
+                    _for_one(settings), address=server.address, storage=storage, nodes=nodes
+                )
             )
             ended = asyncio.create_task(server.ended())
             told = _Told(options=options, settings=settings, storage=storage, server=server)

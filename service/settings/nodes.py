@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
 from pydantic import BeforeValidator, SecretStr
@@ -29,6 +29,8 @@ def _read_size(value: object) -> object:
 
 _Size = Annotated[int, NoDecode, BeforeValidator(_read_size)]
 _Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_read_texts)]
+_FILES = {"store": "store.db", "vectors": "vectors.db"}
+"""What is kept in which file, for who says nothing else."""
 _SPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -41,6 +43,11 @@ def _read_spaces(value: object) -> object:
     if not all(_SPACE.fullmatch(name) for name in names):
         raise ValueError("not names of spaces")
     return names
+
+
+def _shown(file: str) -> str:
+    beside = f"`{file}` beside the folder of `BLOB_STORAGE_PATH`'s default"
+    return f"{beside}; with `flowrunner dev` in its `--data-dir`"
 
 
 class NodeSettings(EnvironmentSettings):
@@ -58,7 +65,7 @@ class NodeSettings(EnvironmentSettings):
         "`sqlite:///PATH`, `postgresql://USER:PASSWORD@HOST/DATABASE` or "
         "`dynamodb://TABLE?region=REGION&endpoint=URL`",
         default=None,
-        shown="`store.db` beside the folder of `BLOB_STORAGE_PATH`'s default",
+        shown=_shown("store.db"),
     )
     store_shared: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_read_spaces)] = (
         setting(
@@ -77,7 +84,7 @@ class NodeSettings(EnvironmentSettings):
         "the same. A secret, if there is a password in it.",
         "`sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/DATABASE`",
         default=None,
-        shown="`vectors.db` beside the folder of `BLOB_STORAGE_PATH`'s default",
+        shown=_shown("vectors.db"),
     )
     script_memory: _Size = setting(
         "FLOWRUNNER_SCRIPT_MEMORY",
@@ -129,19 +136,28 @@ class NodeSettings(EnvironmentSettings):
         default=None,
     )
 
+    def kept_in(self, folder: Path) -> Self:
+        """The same with the files in that folder which nothing else is said of."""
+        unsaid = {name: getattr(self, name) or _url(folder / file) for name, file in _FILES.items()}
+        return self.model_copy(update=unsaid)
+
     @property
     def store_url(self) -> str | None:
         """Where the key-value store is; None if nothing says, and the user has no home."""
         if self.store is not None:
             return self.store.get_secret_value()
-        return _file("store.db")
+        return _default_url("store")
 
     @property
     def vectors_url(self) -> str | None:
         """Where vectors are kept; None if nothing says, and the user has no home."""
-        return self.vectors.get_secret_value() if self.vectors is not None else _file("vectors.db")
+        return self.vectors.get_secret_value() if self.vectors else _default_url("vectors")
 
 
-def _file(name: str) -> str | None:
+def _default_url(name: str) -> str | None:
     folder = default_folder()
-    return None if folder is None else f"sqlite://{quote(str(folder.with_name(name)))}"
+    return None if folder is None else _url(folder.with_name(_FILES[name])).get_secret_value()
+
+
+def _url(file: Path) -> SecretStr:
+    return SecretStr(f"sqlite://{quote(str(file))}")

@@ -715,12 +715,16 @@ def test_dev_does_not_start_with_a_store_that_cannot_be_used(tmp_path: Path) -> 
     assert not (tmp_path / "data").exists()
 
 
-def test_dev_elsewhere_has_a_folder_of_its_own_for_large_values(tmp_path: Path) -> None:
+def test_dev_elsewhere_has_a_folder_of_its_own_for_large_values_and_what_flows_keep(
+    tmp_path: Path,
+) -> None:
     port = free_port()
     product = Product(
         address=f"127.0.0.1:{port}", folder=tmp_path, settings={"BLOB_STORAGE_PATH": ""}
     )
     product.write_flow("cli_greet", GREET)
+    keep = "{type: store.set, params: {key: mark, value: 1}}"
+    product.write_flow("cli_keep", f"flow: cli_keep\nnodes: {{keep: {keep}}}\n")
     flags = ["--port", str(port), "--codec-port", str(free_port()), "--data-dir", "data"]
     process = product.start_cli("dev", "--headless", *flags, XDG_DATA_HOME=str(tmp_path / "home"))
     own = tmp_path / "data" / "blobs"
@@ -730,6 +734,8 @@ def test_dev_elsewhere_has_a_folder_of_its_own_for_large_values(tmp_path: Path) 
         name = f"name={'x' * 100_000}"
         done = product.cli("run", "cli_greet", "--set", name, BLOB_STORAGE_PATH=str(own))
         assert done.returncode == 0, done.stderr
+        assert product.cli_json("run", "cli_keep", "--json")["status"] == "completed"
+        assert (tmp_path / "data" / "store.db").is_file()
         assert not (tmp_path / "home").exists()
     finally:
         process.stop()

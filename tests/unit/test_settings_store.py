@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import worker
+from activities.rag.options import VectorOptions
 from activities.store.options import StoreOptions
 from service.settings import SettingsInvalid, load_node_settings
 
@@ -31,6 +32,19 @@ def test_without_variables_a_file_is_where_this_users_data_is(tmp_path: Path) ->
     assert found.place.path.is_relative_to(tmp_path / "h o#me")
     assert found.place.path.parts[-2:] == ("flowrunner", "store.db")
     assert found.shared == ()
+
+
+def test_a_local_server_keeps_in_its_folder_what_nothing_else_is_said_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWRUNNER_VECTORS", "sqlite:///srv/vectors.db")
+    found = worker.node_options(load_node_settings().kept_in(tmp_path / "a b"))
+    place = found.get(StoreOptions).place
+    assert place is not None
+    assert place.path == tmp_path / "a b" / "store.db"
+    vectors = found.get(VectorOptions).place
+    assert vectors is not None
+    assert vectors.path == Path("/srv/vectors.db")
 
 
 def test_a_user_without_a_home_is_told_when_a_flow_keeps_something(

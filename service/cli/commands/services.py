@@ -80,7 +80,9 @@ def dev(
     data_dir: Annotated[
         Path,
         typer.Option(
-            metavar="DIR", help="Folder of the server's database and log.", file_okay=False
+            metavar="DIR",
+            help="Folder of the server's database and log, and of the key-value store.",
+            file_okay=False,
         ),
     ] = Path(".flowrunner"),
     headless: Annotated[bool, typer.Option("--headless", help="Start no web UI.")] = False,
