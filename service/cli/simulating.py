@@ -40,7 +40,7 @@ class Simulation:
 
 
 def show_simulation(asked: Simulation, composition: Composition, stdin: TextIO) -> None:
-    """Raises `InputWrong`; ends with 1 if the run would not complete."""
+    """Raises `InputWrong`; ends with 1 if the run would not complete, with 2 if not even begin."""
     catalogue = composition.catalogue()
     checked = checked_plan(asked.target, catalogue)
     plan = checked.plan
@@ -63,7 +63,13 @@ def show_simulation(asked: Simulation, composition: Composition, stdin: TextIO) 
     else:
         _print(played)
     if played.ended.status not in ("completed", "waiting"):
-        raise Ending(ExitCode.FLOW_FAILED)
+        raise Ending(ExitCode.WRONG if _is_refused(played) else ExitCode.FLOW_FAILED)
+
+
+def _is_refused(played: Played) -> bool:
+    """Whether the flow takes no such input."""
+    error = played.ended.error or {}
+    return error.get("type") == "InputInvalid" and error.get("node") is None
 
 
 def _mocks(file: str | None) -> Mocks:

@@ -163,6 +163,13 @@ def test_a_simulation_shows_who_would_be_told_what(folder: Path) -> None:
     assert told["calls"][0]["assumed"] is False
 
 
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_simulation_with_wrong_input_ends_as_a_run_does(folder: Path, more: list[str]) -> None:
+    refused = run("simulate", "greet", "--set", "nam=Ada", *more, folder=folder)
+    assert refused.returncode == 2
+    assert "InputInvalid" in refused.stdout
+
+
 def test_watching_tries_again_when_a_flow_changes(folder: Path) -> None:
     command = [str(Path(sys.executable).with_name("flowrunner")), "test", "flows", "--watch"]
     watching = Running("watch", command, env=clean_environment(), log=folder / "watch.log")
