@@ -143,14 +143,22 @@ def failure_text(outcome: RunOutcome) -> str:
         lines.append(f"  node      {error.node}")
     lines.append("  message   " + error.message.replace("\n", "\n            "))
     if error.attempt:
-        allowed = f" of {error.attempts}" if error.attempts else ""
-        lines.append(f"  attempts  {error.attempt}{allowed}")
+        lines.append(f"  attempts  {_attempts(error.attempt, error.attempts)}")
     if error.details not in (None, [], {}) and error.type != "FlowInvalid":
         import json
 
         lines.append(f"  details   {json.dumps(error.details, ensure_ascii=False)[:1000]}")
     lines.append(f"See what happened with: flowrunner logs {outcome.workflow_id}")
     return "\n".join(lines)
+
+
+def _attempts(made: int, allowed: int | None) -> str:
+    """A failure with attempts left was one that another attempt would not mend."""
+    if allowed is None:
+        return str(made)
+    if made < allowed:
+        return f"{made} of {allowed}: an error of this type is permanent, and not tried again"
+    return f"{made} of {allowed}"
 
 
 def _code(error: RunError) -> ExitCode:

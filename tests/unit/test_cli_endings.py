@@ -142,6 +142,12 @@ def test_a_failure_names_node_type_message_attempts_and_what_to_do_next() -> Non
     ]
 
 
+def test_a_failure_with_attempts_left_says_why_they_were_not_made() -> None:
+    error = RunError(type="HttpStatus", message="404", node="account", attempt=1, attempts=5)
+    told = failure_text(RunOutcome(status="failed", workflow_id="x", error=error))
+    assert "  attempts  1 of 5: an error of this type is permanent, and not tried again" in told
+
+
 def test_a_failure_without_a_node_leaves_out_what_it_does_not_know() -> None:
     error = RunError(type="Cancelled", message="the run was cancelled")
     outcome = RunOutcome(status="cancelled", workflow_id="x", error=error)
