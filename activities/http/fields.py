@@ -5,23 +5,18 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import Field
 
 from activities.declaration import Params
-from flowspec.durations import parse_duration
+from activities.durations import Seconds
 
-__all__ = ["Scalar", "Seconds", "Status", "Timeouts", "check_headers", "text_of"]
+__all__ = ["Scalar", "Status", "Timeouts", "check_headers", "text_of"]
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
 _STATUS_CLASS = r"^[1-5]xx$"
 
 
-Seconds = Annotated[
-    float,
-    BeforeValidator(parse_duration),
-    WithJsonSchema({"type": "string", "format": "duration-text"}),
-]
 Scalar = str | int | float | bool
 Status = Annotated[int, Field(ge=100, le=599)] | Annotated[str, Field(pattern=_STATUS_CLASS)]
 

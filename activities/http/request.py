@@ -14,6 +14,7 @@ from activities.addresses import ADDRESS_REFUSED
 from activities.attempt import Attempt
 from activities.blobs import Blob, Kept
 from activities.declaration import AnyImplementation, Params, declare
+from activities.durations import Seconds
 from activities.http.auth import Auth
 from activities.http.errors import (
     CLIENT_ERROR,
@@ -30,7 +31,7 @@ from activities.http.errors import (
     TRY_LATER,
     UNEXPECTED_STATUS,
 )
-from activities.http.fields import Scalar, Seconds, Status, Timeouts, check_headers
+from activities.http.fields import Scalar, Status, Timeouts, check_headers
 from activities.http.pages import Paginate
 from activities.http.parts import Part
 from flowspec.catalogue import RetryDefaults

@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 from activities.addresses import ADDRESS_REFUSED
 from activities.attempt import Attempt
 from activities.declaration import AnyImplementation, Params, declare
+from activities.durations import Seconds
 from activities.http.errors import (
     CLIENT_ERROR,
     INVALID_URL,
@@ -26,7 +27,7 @@ from activities.http.errors import (
     TRY_LATER,
     UNEXPECTED_STATUS,
 )
-from activities.http.fields import Scalar, Seconds, check_headers
+from activities.http.fields import Scalar, check_headers
 from flowspec.catalogue import ErrorType, RetryDefaults
 from flowspec.values import Json
 

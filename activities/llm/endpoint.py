@@ -9,7 +9,8 @@ from pydantic import AfterValidator, Field
 from typing_extensions import TypedDict
 
 from activities.declaration import Params
-from activities.http.fields import Seconds, Timeouts, check_headers
+from activities.durations import Seconds
+from activities.http.fields import Timeouts, check_headers
 from flowspec.values import Json, JsonObject
 
 __all__ = ["Endpoint", "InputPrice", "Price", "Provider", "Spent", "Usage"]

@@ -6,11 +6,11 @@ import re
 from ipaddress import ip_address
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from activities.declaration import Params
+from activities.durations import Seconds
 from flowspec.catalogue import ErrorType
-from flowspec.durations import parse_duration
 
 __all__ = [
     "CONNECTION_ERRORS",
@@ -72,12 +72,6 @@ def _check_line(text: str) -> str:
 
 Line = Annotated[str, AfterValidator(_check_line)]
 """Text that cannot break out of the line it is written into."""
-
-Seconds = Annotated[
-    float,
-    BeforeValidator(parse_duration),
-    WithJsonSchema({"type": "string", "format": "duration-text"}),
-]
 
 
 class MailServer(Params):

@@ -8,7 +8,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from activities.declaration import Params
-from activities.http.fields import Scalar, Seconds, check_headers
+from activities.durations import Seconds
+from activities.http.fields import Scalar, check_headers
 
 __all__ = ["SECRET_PARAMS", "McpServer"]
 

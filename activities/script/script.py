@@ -10,8 +10,8 @@ from typing_extensions import TypedDict
 
 from activities.attempt import Attempt
 from activities.declaration import AnyImplementation, Params, declare
+from activities.durations import Seconds
 from activities.errors import EXTRA_MISSING
-from activities.http.fields import Seconds
 from flowspec.catalogue import ErrorType, RetryDefaults
 from flowspec.values import Json
 

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from activities.blobs import Blob, Kept
 from activities.declaration import Params
-from activities.http.fields import Seconds
+from activities.durations import Seconds
 from flowspec.catalogue import ErrorType
 from flowspec.values import Json
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, NotRequired, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
 from activities.addresses import ADDRESS_REFUSED
 from activities.attempt import Attempt
 from activities.blobs import Kept
 from activities.declaration import AnyImplementation, Params, declare
+from activities.durations import PositiveSeconds
 from activities.errors import EXTRA_MISSING, INVALID_PARAMS, NodeFailed, needing_extra
 from activities.files.files import FILE_MISSING, FILE_REFUSED, FILE_TROUBLE
 from activities.sql.placeholders import PlaceholderTrouble, names_in
 from flowspec.catalogue import ErrorType, RetryDefaults
-from flowspec.durations import parse_duration
 from flowspec.values import Json
 
 __all__ = [
@@ -83,12 +83,6 @@ SQL_TOO_LARGE = ErrorType(
     meaning="There are more rows than `max_rows`, or more than 32 MB of them",
 )
 
-_Seconds = Annotated[
-    float,
-    BeforeValidator(parse_duration),
-    Field(gt=0),
-    WithJsonSchema({"type": "string", "format": "duration-text"}),
-]
 _Text = Annotated[str, Field(min_length=1, max_length=100_000)]
 _Values = dict[str, Json] | Annotated[list[dict[str, Json]], Field(max_length=10_000)]
 
@@ -122,7 +116,7 @@ class QueryParams(Params):
     """Several statements instead, `{sql, params}` each: all are done, or none."""
     read_only: bool = False
     """Let the database refuse every change."""
-    timeout: _Seconds = Field(default="60s", validate_default=True)
+    timeout: PositiveSeconds = Field(default="60s", validate_default=True)
     """How long all of it may take; what takes longer is cancelled."""
     max_rows: int = Field(default=1_000, ge=1, le=100_000)
     """The most rows that are taken into memory; more are an error."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, NotRequired, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
 from activities.declaration import Params
+from activities.durations import PositiveSeconds
 from activities.store.filters import Condition, Order
-from flowspec.durations import parse_duration
 from flowspec.values import Json
 
 __all__ = [
@@ -36,12 +36,6 @@ __all__ = [
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 _Key = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,256}$")]
 _Prefix = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{0,256}$")]
-_Ttl = Annotated[
-    float,
-    BeforeValidator(parse_duration),
-    Field(gt=0),
-    WithJsonSchema({"type": "string", "format": "duration-text"}),
-]
 
 
 class SpaceParams(Params):
@@ -80,7 +74,7 @@ class SetParams(_KeyParams):
 
     value: Json
     """Any JSON of up to 256 KB."""
-    ttl: _Ttl | None = None
+    ttl: PositiveSeconds | None = None
     """How long to keep it, such as `1h`; left out, for good."""
 
 
@@ -108,7 +102,7 @@ class IncrementParams(_KeyParams):
     """How much; less than 0 to take away."""
     start: int | float = 0
     """What it is added to if there is nothing yet."""
-    ttl: _Ttl | None = None
+    ttl: PositiveSeconds | None = None
     """How long to keep the number, from when the key is made: later writes leave that as it is."""
 
 
@@ -128,7 +122,7 @@ class AppendParams(_KeyParams):
     """How many items to keep: the last ones."""
     unique: bool = False
     """Not if the list has such an item already."""
-    ttl: _Ttl | None = None
+    ttl: PositiveSeconds | None = None
     """How long to keep the list, from when the key is made: later writes leave that as it is."""
 
 
@@ -151,7 +145,7 @@ class CompareAndSetParams(_KeyParams):
     """The version that has to be there."""
     absent: bool | None = None
     """`true`: there may be nothing under the key."""
-    ttl: _Ttl | None = None
+    ttl: PositiveSeconds | None = None
     """How long to keep it; left out, for good."""
 
     @model_validator(mode="after")
