@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -27,6 +26,7 @@ from activities.rag.contract import (
     VectorsUnsupported,
 )
 from activities.rag.passages import Passage
+from activities.store.sqlite_file import make_file, transaction, use_wal
 from claimcheck.stores.threads import OutOfTime, Threads, allow, check_time
 
 __all__ = ["SqliteVectorStore"]
@@ -105,7 +105,7 @@ class SqliteVectorStore(VectorStore):
     ) -> None:
         def work(db: apsw.Connection) -> None:
             allow(_BYTES * made_by.dimensions * sum(len(each.passages or ()) for each in documents))
-            with _transaction(db):
+            with transaction(db):
                 where = _made(db, space, collection, made_by, rebuild=rebuild)
                 for each in documents:
                     _put(db, where, each)
@@ -117,7 +117,7 @@ class SqliteVectorStore(VectorStore):
         self, space: str, collection: str, ids: Sequence[str] | None, chooses: Chooses
     ) -> Deleted:
         def work(db: apsw.Connection) -> Deleted:
-            with _transaction(db):
+            with transaction(db):
                 found = _collection(db, space, collection)
                 return _delete(db, found[0], ids, chooses) if found else _NOTHING
 
@@ -127,7 +127,7 @@ class SqliteVectorStore(VectorStore):
         self, space: str, collection: str, vector: Vector, *, limit: int, chooses: Chooses | None
     ) -> list[Found]:
         def work(db: apsw.Connection) -> list[Found]:
-            with _snapshot(db):
+            with transaction(db, "DEFERRED"):  # all that is read is of one moment
                 found = _collection(db, space, collection)
                 return _nearest(db, found[0], vector, limit, chooses) if found else []
 
@@ -153,9 +153,7 @@ class SqliteVectorStore(VectorStore):
         """The thread's own."""
         db: apsw.Connection | None = getattr(self._own, "db", None)
         if db is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Not by one who may read everything else of ours.
-            self._path.touch(mode=0o600)
+            make_file(self._path)
             self._own.db = db = _connect(self._path)
             self._opened.append(db)
         return db
@@ -170,9 +168,8 @@ def _connect(path: Path) -> apsw.Connection:
         db.set_busy_timeout(int(_SECONDS / 2 * 1000))
         _load_extension(db)
         db.execute("PRAGMA page_size = 16384")  # of which a vector needs fewer
-        _use_wal(db)
-        db.execute("PRAGMA synchronous = FULL")
-        with _transaction(db):
+        use_wal(db, busy=apsw.BusyError, seconds=_SECONDS / 2)
+        with transaction(db):
             _make_tables(db)
         db.set_progress_handler(_is_over, _STEPS)
     except BaseException:
@@ -194,19 +191,6 @@ def _load_extension(db: apsw.Connection) -> None:
         db.enable_load_extension(False)
 
 
-def _use_wal(db: apsw.Connection) -> None:
-    """Whoever is first changes the file, and does not wait for others who are about to."""
-    end = time.monotonic() + _SECONDS / 2
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode = WAL").fetchall()
-            return
-        except apsw.BusyError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.02)
-
-
 def _is_over() -> bool:
     check_time()
     return False
@@ -222,25 +206,6 @@ def _make_tables(db: apsw.Connection) -> None:
         raise apsw.SQLError(
             f"its tables are of version {found}, which this Flowrunner does not know"
         )
-
-
-@contextmanager
-def _transaction(db: apsw.Connection, kind: str = "IMMEDIATE") -> Generator[None]:
-    db.execute(f"BEGIN {kind}")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-
-
-@contextmanager
-def _snapshot(db: apsw.Connection) -> Generator[None]:
-    """What is read inside is of one moment."""
-    with _transaction(db, "DEFERRED"):
-        yield
 
 
 def _row(db: apsw.Connection, query: str, given: Sequence[Any]) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -19,6 +19,7 @@ from activities.store.contract import (
     KeyValueStoreError,
     after_all_with,
 )
+from activities.store.sqlite_file import make_file, transaction, use_wal
 from claimcheck.stores.threads import OutOfTime, Threads
 from flowspec.values import JsonObject
 
@@ -62,7 +63,7 @@ class SqliteKeyValueStore(KeyValueStore):
 
     async def change(self, space: str, key: str, decide: Decide, *, once: str) -> JsonObject:
         def work(db: sqlite3.Connection) -> JsonObject:
-            with _transaction(db):
+            with transaction(db):
                 return self._change(db, space, key, decide, once)
 
         return await self._run(work)
@@ -112,9 +113,7 @@ class SqliteKeyValueStore(KeyValueStore):
 
     def _open(self) -> sqlite3.Connection:
         if self._db is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Not by one who may read everything else of ours.
-            self._path.touch(mode=0o600)
+            make_file(self._path)
             self._db = _connect(self._path)
         return self._db
 
@@ -124,27 +123,13 @@ def _connect(path: Path) -> sqlite3.Connection:
         path, timeout=_SECONDS * 2 / 3, isolation_level=None, check_same_thread=False
     )
     try:
-        _use_wal(db)
-        db.execute("PRAGMA synchronous = FULL")
-        with _transaction(db):
+        use_wal(db, busy=sqlite3.OperationalError, seconds=_SECONDS / 2)
+        with transaction(db):
             _make_tables(db)
     except BaseException:
         db.close()
         raise
     return db
-
-
-def _use_wal(db: sqlite3.Connection) -> None:
-    """Whoever is first changes the file, and does not wait for others who are about to."""
-    end = time.monotonic() + _SECONDS / 2
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode = WAL").fetchone()
-            return
-        except sqlite3.OperationalError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.02)
 
 
 def _make_tables(db: sqlite3.Connection) -> None:
@@ -156,18 +141,6 @@ def _make_tables(db: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(
             f"its tables are of version {found}, which this Flowrunner does not know"
         )
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Generator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
 
 
 def _read(db: sqlite3.Connection, space: str, key: str, now: float) -> Item | None:
