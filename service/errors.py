@@ -109,8 +109,12 @@ class RunEnded(InputWrong):
     """The run has ended and takes no more messages."""
 
     @classmethod
-    def of(cls, workflow_id: str) -> RunEnded:
-        return cls(f"run {workflow_id!r} has ended already: see `flowrunner result {workflow_id}`")
+    def of(cls, workflow_id: str, how: str | None = None) -> RunEnded:
+        """`how` is the state it has ended in, where that is known."""
+        known = f" ({how.replace('_', ' ')})" if how else ""
+        return cls(
+            f"run {workflow_id!r} has ended already{known}: see `flowrunner result {workflow_id}`"
+        )
 
 
 class AlreadyRunning(InputWrong):

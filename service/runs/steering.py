@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -55,7 +57,7 @@ class Decision:
 
 async def send_signal(handle: WorkflowHandle[Any, Any], name: str, data: Json = None) -> None:
     """Give a running run an event; without data the signal carries nothing."""
-    with mapped(handle.id):
+    async with _to_running(handle):
         await handle.signal(name, args=[] if data is None else [data])
 
 
@@ -72,10 +74,27 @@ async def events_of_flow(handle: WorkflowHandle[Any, Any]) -> frozenset[str] | N
 
 async def cancel(handle: WorkflowHandle[Any, Any]) -> None:
     """Ask the run to end: it undoes what is to be undone first. Raises `RunEnded`."""
-    if state_of((await describe(handle)).status) != "running":
-        raise RunEnded.of(handle.id)  # Temporal would not object
+    await _check_running(handle)  # Temporal would not object
     with mapped(handle.id):
         await handle.cancel()
+
+
+async def _check_running(handle: WorkflowHandle[Any, Any]) -> None:
+    """Raises `RunEnded`, which says how."""
+    state = state_of((await describe(handle)).status)
+    if state != "running":
+        raise RunEnded.of(handle.id, state)
+
+
+@asynccontextmanager
+async def _to_running(handle: WorkflowHandle[Any, Any]) -> AsyncIterator[None]:
+    """A message to a run; to one that has ended raises `RunEnded`, which says how."""
+    try:
+        with mapped(handle.id):
+            yield
+    except RunEnded:
+        await _check_running(handle)
+        raise
 
 
 def find_approval(waiting: tuple[WaitView, ...], workflow_id: str) -> WaitView:
@@ -93,14 +112,16 @@ def find_approval(waiting: tuple[WaitView, ...], workflow_id: str) -> WaitView:
 
 
 async def only_approval(handle: WorkflowHandle[Any, Any]) -> WaitView:
-    """Ask the run what it waits for; raises `InputWrong`, `NoWorker`."""
+    """Ask the run what it waits for; raises `InputWrong`, `NoWorker`, `RunEnded`."""
+    await _check_running(handle)  # one that has ended answers, too
     return find_approval((await ask_status(handle)).waiting, handle.id)
 
 
 async def decide(handle: WorkflowHandle[Any, Any], decision: Decision, *, limit: int) -> JsonObject:
     """The run reads a decision itself, so it stays out of the store and has at most `limit` bytes.
 
-    Raises `InputWrong` if it has more, `RequestRefused` with the run's objection, `NoWorker`.
+    Raises `InputWrong` if it has more, `RequestRefused` with the run's objection, `NoWorker`,
+    `RunEnded`.
     """
     size = len(write_json(decision.as_json())[0])
     if size > limit:
@@ -110,7 +131,7 @@ async def decide(handle: WorkflowHandle[Any, Any], decision: Decision, *, limit:
             "Give the run what is large as an event, with `flowrunner signal`, or put it where the "
             "flow can fetch it and give its address."
         )
-    with mapped(handle.id):
+    async with _to_running(handle):
         answer: JsonObject = await _update(handle, decision)
     return answer
 

@@ -541,6 +541,10 @@ def test_a_decision_is_checked_before_it_is_accepted(product: Product) -> None:
     done = product.cli("result", "cli-refused")
     assert done.returncode == 1
     assert "cli-refused failed: Declined" in done.stderr
+    for late in (["approve", "cli-refused"], ["approve", "cli-refused", "decide"]):
+        done = product.cli(*late)
+        assert done.returncode == 2
+        assert done.stderr.startswith("flowrunner: run 'cli-refused' has ended already (failed): ")
 
 
 def test_with_several_approvals_open_the_node_must_be_named(product: Product) -> None:
