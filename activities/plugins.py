@@ -10,11 +10,12 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from math import inf
 from types import ModuleType
 from typing import Any
 
 from activities.declaration import AnyImplementation, Implementation, Params
-from flowspec.catalogue import Catalogue, ErrorType, NodeType, PluginTrouble
+from flowspec.catalogue import Catalogue, ErrorType, NodeType, PluginTrouble, RetryDefaults
 from flowspec.problems import has_errors, text
 
 __all__ = ["GROUP", "Plugin", "Plugins", "flaws", "load_plugins"]
@@ -194,10 +195,38 @@ def _flaws(declared: object) -> Iterator[str]:
         yield f"its params are {_kind(params)}, not a subclass of `Params`"
     elif strange := sorted({*node_type.secret_params} - {"*", *params.model_fields}):
         yield f"secret_params names {strange[0]!r}, which is none of its parameters"
+    for name in ("attempt_timeout", "heartbeat"):
+        seconds: object = getattr(node_type, name)
+        if seconds is not None and not _is_positive(seconds):
+            yield f"its {name} is {seconds!r}; expected a number of seconds over 0"
+    if not isinstance(node_type.retry, RetryDefaults):
+        yield f"its retry is {_kind(node_type.retry)}, not `RetryDefaults`"
+    else:
+        yield from _flaws_of_retry(node_type.retry)
     if not all(isinstance(each, ErrorType) for each in node_type.errors):
         yield "its errors are not all `ErrorType`"
     if not _is_async(declared.handler):
         yield "its handler is no `async def` function"
+
+
+def _flaws_of_retry(retry: RetryDefaults) -> Iterator[str]:
+    attempts: object = retry.attempts
+    is_whole = isinstance(attempts, int) and not isinstance(attempts, bool)
+    if attempts is not None and not (is_whole and _is_positive(attempts)):
+        yield f"its retry has {attempts!r} attempts; expected a whole number from 1, or None"
+    for name in ("interval", "max_interval"):
+        seconds: object = getattr(retry, name)
+        if not _is_positive(seconds):
+            yield f"its retry has {seconds!r} as {name}; expected a number of seconds over 0"
+    if not _is_positive(retry.factor) or retry.factor < 1:
+        yield f"its retry has {retry.factor!r} as factor; expected a number from 1"
+    jitter: object = retry.jitter
+    if not (jitter == 0 or _is_positive(jitter)) or retry.jitter > 1:
+        yield f"its retry has {jitter!r} as jitter; expected a number from 0 to 1"
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf
 
 
 def _is_async(handler: Any) -> bool:

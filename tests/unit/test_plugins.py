@@ -11,6 +11,7 @@ import pytest
 
 from activities.catalogue import built_in
 from activities.plugins import Plugins, flaws, load_plugins
+from flowspec.catalogue import RetryDefaults
 from flowspec.check import check
 from tests.plugins import install
 
@@ -188,6 +189,10 @@ def test_an_author_is_told_all_that_is_wrong(site: Site) -> None:
     assert flaws([module.made("http.request")]) == [
         "http.request: Flowrunner has a node type of that name itself"
     ]
+    times = {"attempt_timeout": -5, "heartbeat": "5s", "retry": RetryDefaults(attempts=0)}
+    told = flaws([module.made("acme.a", **times)])
+    assert [each.split()[3] for each in told] == list(times)
+    assert told[0] == "number 1: its attempt_timeout is -5; expected a number of seconds over 0"
     wrong = module.made("acme.a", example="flow: x\nnodes:\n  a: {type: acme.a, parms: {}}\n")
     (only,) = flaws([wrong])
     assert only.startswith("acme.a: its example has a problem: 3:")
