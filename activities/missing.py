@@ -36,6 +36,7 @@ class MissingTypes:
         if own or whole:
             why += f"; {'it may be ' if not own else ''}{(own or whole)[0]}"
         else:
-            why += f"; install its plug-in on every worker of the task queue {info.task_queue!r}"
+            queue = f"every worker of the task queue {info.task_queue!r}"
+            why += f"; install its plug-in for {queue}, and start those anew that run"
         told = {"node": info.activity_id, "attempt": info.attempt, "details": None}
         raise ApplicationError(why, told, type=NODE_TYPE_MISSING.name)

@@ -38,6 +38,12 @@ _SHOWN = 5
 _KEPT = 100
 _REPORTED = 200
 
+_UNKNOWN_TYPE = "FR501"
+_STARTED_BEFORE = (
+    "The worker knows the node types that were installed when it started: start it anew if one "
+    "has been installed since."
+)
+
 _MOST_PLAN = 1_900_000
 """A plan must be read by the run itself, so it travels inline: Temporal refuses 2 MB."""
 
@@ -176,6 +182,8 @@ def _listing(what: str, problems: tuple[Problem, ...], file: str | None) -> str:
     lines = [f"{what} has {count}:", text(problems[:_SHOWN], file)]
     if more > 0:
         lines.append(f"and {more} more")
+    if any(problem.code == _UNKNOWN_TYPE for problem in problems):
+        lines.append(_STARTED_BEFORE)
     return "\n".join(lines)
 
 

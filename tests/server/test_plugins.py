@@ -174,5 +174,6 @@ nodes:
     assert ended["error"]["details"] is None
     assert ended["error"]["message"].endswith(
         "after 2 attempts: this worker has no node type or activity 'good.one'; install its "
-        f"plug-in on every worker of the task queue '{bare.task_queue}'"
+        f"plug-in for every worker of the task queue '{bare.task_queue}', and start those anew "
+        "that run"
     )

@@ -62,6 +62,16 @@ async def test_a_plan_too_large_for_temporal_is_refused_with_its_size(tmp_path: 
     assert "the flow is too large: its plan measures 2," in error.message
 
 
+async def test_of_an_unknown_type_it_is_told_that_the_worker_may_be_older_than_its_plugin(
+    tmp_path: Path,
+) -> None:
+    unknown = await refused(tmp_path, {"text": "flow: x\nnodes: {a: {type: acme.hello}}\n"})
+    assert "FR501" in unknown.message
+    assert "start it anew if one has been installed since" in unknown.message
+    other = await refused(tmp_path, {"text": "flow: x\nnodes: {a: {type: noop, nex: b}}\n"})
+    assert "start it anew" not in other.message
+
+
 async def test_without_an_input_nothing_but_the_plan_comes_back(tmp_path: Path) -> None:
     resolved = await resolve(tmp_path, {"text": FLOW})
     assert resolved["plan"]["flow"] == "greet"
