@@ -133,11 +133,16 @@ def _missing(path: Path, key: str, error: Any, schema: Json) -> Violation:
     about = property.get("description") if isinstance(property, dict) else None
     return Violation(
         path=path,
-        message=f"{key!r} is missing" + (f": {about}" if isinstance(about, str) else ""),
+        message=f"{key!r} is missing{_told_of(about)}",
         kind="missing",
         keyword="required",
         expected=key,
     )
+
+
+def _told_of(description: Json) -> str:
+    """On one line, as every problem is."""
+    return f": {' '.join(description.split())}" if isinstance(description, str) else ""
 
 
 def _unknown(path: Path, key: str, error: Any, schema: Json) -> Violation:

@@ -88,6 +88,8 @@ def test_a_missing_key_is_told_at_the_mapping_with_its_description() -> None:
     (violation,) = violations(ORDER, {})
     assert (violation.kind, violation.path, violation.expected) == ("missing", (), "sku")
     assert violation.message == "'sku' is missing: Which article"
+    wrapped = {"required": ["a"], "properties": {"a": {"description": "Which\n article"}}}
+    assert only(wrapped, {}) == "'a' is missing: Which article"
 
 
 def test_an_unknown_key_is_told_at_the_key_with_what_was_meant() -> None:
