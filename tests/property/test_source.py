@@ -31,9 +31,10 @@ def values(text: st.SearchStrategy[str]) -> st.SearchStrategy[Json]:
         | st.floats(allow_nan=False, allow_infinity=False)
         | text
     )
+    keys = text.filter(lambda key: len(json.dumps(key)) <= 1024)  # YAML takes no longer ones
     return st.recursive(
         scalars,
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4),
         max_leaves=20,
     )
 
