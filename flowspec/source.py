@@ -207,25 +207,14 @@ class _Reader:
     def _key(self, event: Any, path: Path, mapping: Mapping[str, Json], depth: int) -> str | None:
         """The key, or None if its value is not to be kept."""
         if not isinstance(event, ScalarEvent):
-            index = event.start_mark.index
-            braces = self._text[max(index - 1, 0) : index + 1] == "{{"
-            advice = '; a template is written "${…}", in quotes' if braces else ""
-            self._note("FR106", event, path, f"a key is text, not a list, mapping or alias{advice}")
+            self._refuse_nested_key(event, path)
             self._value(event, (*path, "?"), None, depth)
             return None
         self._refuse_extras(event, path)
         plain = not event.style
         key = _plain_key(event.value) if plain else event.value
         if not isinstance(key, str):
-            fix = f'"{event.value}"'
-            self._note(
-                "FR106",
-                event,
-                path,
-                f"the key {event.value or 'null'} is not text; write {fix}",
-                found=event.value or "null",
-                suggestion=fix,
-            )
+            self._refuse_key_of_other_type(event, path)
             return None
         if plain and key == "<<":
             self._note(
@@ -233,16 +222,26 @@ class _Reader:
             )
             return None
         if key in mapping:
-            first = self._marks[(*path, key)].key
-            where = f"line {first.line}" if first else "above"
-            self._note(
-                "FR105",
-                event,
-                (*path, key),
-                f"the key {key!r} is already given in {where}; keep one",
-            )
+            self._refuse_second_key(event, path, key)
             return None
         return key
+
+    def _refuse_nested_key(self, event: Any, path: Path) -> None:
+        index = event.start_mark.index
+        braces = self._text[max(index - 1, 0) : index + 1] == "{{"
+        advice = '; a template is written "${…}", in quotes' if braces else ""
+        self._note("FR106", event, path, f"a key is text, not a list, mapping or alias{advice}")
+
+    def _refuse_key_of_other_type(self, event: ScalarEvent, path: Path) -> None:
+        fix, found = f'"{event.value}"', event.value or "null"
+        message = f"the key {found} is not text; write {fix}"
+        self._note("FR106", event, path, message, found=found, suggestion=fix)
+
+    def _refuse_second_key(self, event: ScalarEvent, path: Path, key: str) -> None:
+        first = self._marks[(*path, key)].key
+        where = f"line {first.line}" if first else "above"
+        message = f"the key {key!r} is already given in {where}; keep one"
+        self._note("FR105", event, (*path, key), message)
 
     def _scalar(self, event: ScalarEvent, path: Path) -> Json:
         if event.style:

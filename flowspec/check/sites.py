@@ -39,16 +39,11 @@ def sites(outline: Outline, readers: Readers, source: Source) -> Iterator[Site]:
         for node in section.graph.nodes.values():
             if node.is_made:
                 continue  # what it has from its agent is looked at there
-            yield from _node(section, node, readers, source)
+            yield from _before(section, node, readers, source)
+            yield from _with_each_item(section, node, readers)
         for index, edge in enumerate(section.written):
             if isinstance(edge.when, str):
-                yield Site(
-                    path=(*edge.path, "when"),
-                    value=edge.when,
-                    reader=readers.edge(section, index),
-                    what="a condition",
-                    is_condition=True,
-                )
+                yield _condition((*edge.path, "when"), edge.when, readers.edge(section, index))
         yield Site(
             path=(*section.graph.path, "output"),
             value=section.graph.output,
@@ -57,10 +52,11 @@ def sites(outline: Outline, readers: Readers, source: Source) -> Iterator[Site]:
         )
 
 
-def _node(section: Section, node: Node, readers: Readers, source: Source) -> Iterator[Site]:
+def _before(section: Section, node: Node, readers: Readers, source: Source) -> Iterator[Site]:
+    """What is evaluated once, before there are items."""
     before = readers.node(section, node)
     if isinstance(node.when, str):
-        yield _condition(node, "when", node.when, before)
+        yield _condition((*node.path, "when"), node.when, before)
     if node.foreach is not None:
         path = _below((*node.path, "foreach"), "in", source)
         items = before if node.when is None else _given(before, node.when)
@@ -72,6 +68,10 @@ def _node(section: Section, node: Node, readers: Readers, source: Source) -> Ite
         if modifier is not None and modifier.name is not None:
             path = _below((*node.path, key), "name", source)
             yield Site(path=path, value=modifier.name, reader=before, what=f"the name of a {key}")
+
+
+def _with_each_item(section: Section, node: Node, readers: Readers) -> Iterator[Site]:
+    """What is evaluated for each item, or once if there are none."""
     item = readers.item(section, node)
     yield Site(path=(*node.path, "title"), value=node.title, reader=item, what="a title")
     for name, value in node.params.items():
@@ -89,17 +89,10 @@ def _node(section: Section, node: Node, readers: Readers, source: Source) -> Ite
     if node.repeat is not None and isinstance(node.repeat.condition, str):
         key = "until" if node.repeat.is_until else "while"
         path = (*node.path, "repeat", key)
-        yield Site(
-            path=path,
-            value=node.repeat.condition,
-            reader=readers.round(section, node),
-            what="a condition",
-            is_condition=True,
-        )
+        yield _condition(path, node.repeat.condition, readers.round(section, node))
 
 
-def _condition(node: Node, key: str, value: str, reader: Reader) -> Site:
-    path = (*node.path, key)
+def _condition(path: Path, value: str, reader: Reader) -> Site:
     return Site(path=path, value=value, reader=reader, what="a condition", is_condition=True)
 
 
