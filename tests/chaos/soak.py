@@ -1,0 +1,167 @@
+"""`python -m tests.chaos.soak [--minutes 60]`: mixed flows all the time, and nothing that grows.
+
+One shipped worker runs every flow of the workload, over and over, without any fault. Memory,
+threads, files, sockets and tasks of the worker are sampled; after the first fifth, which is for
+warming up, none of them may grow. Ends with 1 if one does, or if a run did not end as it should.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any, TypeAlias
+
+from tests.chaos.checks import log_findings, round_findings
+from tests.chaos.cluster import Cluster, cluster, kept, server_unit
+from tests.chaos.growth import BOUNDS, Verdict, judged, sampled
+from tests.chaos.ledger import Ledger
+from tests.chaos.traffic import Traffic
+from tests.s3 import start_s3
+from tests.server.support import ROOT
+
+__all__ = ["Soaked", "soak"]
+
+_EVERY = 2.0
+_WARM_UP = 0.2
+_WATCHING = Path(__file__).with_name("watching")
+
+Series: TypeAlias = dict[str, list[tuple[float, float]]]
+"""Seconds and values, by figure."""
+
+
+@dataclass(kw_only=True)
+class Soaked:
+    """What was seen: of the worker, which is judged, and of the server, which is not."""
+
+    worker: Series = field(default_factory=lambda: defaultdict(list))
+    server: Series = field(default_factory=lambda: defaultdict(list))
+    runs: int = 0
+    findings: list[str] = field(default_factory=list)
+
+    def verdicts(self) -> list[Verdict]:
+        return [judged(name, _warm(points)) for name, points in self.worker.items()]
+
+    def seen_of_server(self) -> list[Verdict]:
+        names = {name: points for name, points in self.server.items() if name in BOUNDS}
+        return [judged(name, _warm(points)) for name, points in names.items()]
+
+    def wrong(self) -> list[str]:
+        grown = [f"{one.name} grows by {one.an_hour:.1f} an hour" for one in self.verdicts()]
+        grows = [one.grows for one in self.verdicts()]
+        return [*self.findings, *(g for g, is_so in zip(grown, grows, strict=True) if is_so)]
+
+
+def _warm(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    return points[int(len(points) * _WARM_UP) :]
+
+
+async def soak(folder: Path, *, seconds: float, width: int, seed: int) -> Soaked:
+    """Soak for so long; `width` runs are always under way."""
+    soaked = Soaked()
+    server = server_unit(folder / "server", continue_after=60)
+    tasks = folder / "tasks"
+    settings = {
+        "CHAOS_TASKS_FILE": str(tasks),
+        "PYTHONPATH": f"{_WATCHING}:{ROOT}",
+        "CLAIM_CHECK_CACHE": "8MB",  # so that it is full, and does not look like a leak
+        "FLOWRUNNER_LOG_LEVEL": "warning",
+    }
+    with Ledger() as ledger, start_s3(folder) as s3:
+        async with (
+            kept(server),
+            cluster(folder / "product", server, workers=1, s3=s3, **settings) as here,
+        ):
+            traffic = Traffic(
+                client=here.client,
+                task_queue=here.product.task_queue,
+                url=ledger.url,
+                random=Random(seed),
+            )
+            async with traffic.flowing(width):
+                await _watch(here, tasks, soaked, seconds)
+        soaked.runs = len(traffic.ended)
+        [worker] = here.workers
+        soaked.findings += _findings(here, traffic, ledger)
+        soaked.findings += [f"the worker ended: {one.exit_code}" for one in worker.ended]
+    return soaked
+
+
+async def _watch(here: Cluster, tasks: Path, soaked: Soaked, seconds: float) -> None:
+    begun = time.monotonic()
+    while (now := time.monotonic() - begun) < seconds:
+        [worker] = here.workers
+        _note(soaked.worker, now, {**sampled(worker.pid or 0), **_told(tasks)})
+        _note(soaked.server, now, sampled(here.server.pid or 0))
+        await asyncio.sleep(_EVERY)
+
+
+def _told(tasks: Path) -> dict[str, float]:
+    text = tasks.read_text() if tasks.exists() else ""
+    return {"tasks": float(text)} if text else {}
+
+
+def _note(series: Series, now: float, figures: dict[str, float]) -> None:
+    for name, value in figures.items():
+        series[name].append((round(now, 1), value))
+
+
+def _findings(here: Cluster, traffic: Traffic, ledger: Ledger) -> list[str]:
+    found = round_findings(traffic.ended, ledger.effects, here.kept_values())
+    for unit in here.workers:
+        found += log_findings(unit.name, unit.log.read_text().splitlines())
+    return found
+
+
+def _table(title: str, verdicts: list[Verdict]) -> str:
+    head = f"{title:12}{'first':>10}{'last':>10}{'an hour':>10}"
+    rows = (
+        f"{one.name:12}{one.first:>10.1f}{one.last:>10.1f}{one.an_hour:>+10.1f}"
+        f"{'  GROWS' if one.grows else ''}"
+        for one in verdicts
+    )
+    return "\n".join([head, *rows])
+
+
+def _as_json(soaked: Soaked, seconds: float) -> dict[str, Any]:
+    return {
+        "seconds": seconds,
+        "runs": soaked.runs,
+        "worker": [asdict(one) for one in soaked.verdicts()],
+        "server": [asdict(one) for one in soaked.seen_of_server()],
+        "wrong": soaked.wrong(),
+        "samples": {"worker": soaked.worker, "server": soaked.server},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--width", type=int, default=4, help="runs under way (default 4)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--folder", type=Path, help="where logs and the JSON go; must be empty")
+    told = parser.parse_args()
+    folder = told.folder or Path(tempfile.mkdtemp(prefix="flowrunner-soak-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"soaking for {told.minutes:g} minutes; logs are in {folder}", flush=True)
+    seconds = told.minutes * 60
+    soaked = asyncio.run(soak(folder, seconds=seconds, width=told.width, seed=told.seed))
+    file = folder / "soak.json"
+    file.write_text(json.dumps(_as_json(soaked, seconds)))
+    print(_table("worker", soaked.verdicts()), "", sep="\n")
+    print(_table("server", soaked.seen_of_server()), "", sep="\n")
+    print(f"{soaked.runs} runs; written to {file}")
+    if wrong := soaked.wrong():
+        print("", *wrong, sep="\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
