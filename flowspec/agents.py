@@ -15,6 +15,7 @@ from flowspec.values import Json, JsonObject
 __all__ = [
     "AGENT",
     "CALL",
+    "MCP_CALL",
     "NOT_FOR_TOOLS",
     "OF_EACH_TURN",
     "AgentGraph",
@@ -25,7 +26,7 @@ __all__ = [
 
 AGENT = "agent"
 TURN = "agent.turn"
-_MCP_CALL, _MCP_TOOLS = "mcp.call", "mcp.tools"
+MCP_CALL, _MCP_TOOLS = "mcp.call", "mcp.tools"
 
 CALL = "call"
 """What a tool's expressions call the arguments that the model gave."""
@@ -105,7 +106,7 @@ def _tools_of(server: str) -> str:
 
 def _is_server(tool: Json) -> bool:
     """Whether it stands for all tools of an MCP server, and not for one of them."""
-    if not isinstance(tool, dict) or tool.get("type") != _MCP_CALL:
+    if not isinstance(tool, dict) or tool.get("type") != MCP_CALL:
         return False
     params = tool.get("params")
     return not isinstance(params, dict) or "tool" not in params

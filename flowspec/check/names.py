@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowspec.agents import CALL, MCP_CALL
 from flowspec.catalogue import Catalogue
 from flowspec.check.damage import Damage
 from flowspec.check.inputs import lack
@@ -14,6 +15,7 @@ from flowspec.check.secrets import Secrets
 from flowspec.check.sites import Site
 from flowspec.expressions import CONTEXT_NAMES, FUNCTIONS
 from flowspec.jsonschemas import dotted
+from flowspec.model import Tool
 from flowspec.wording import did_you_mean, listed, nearest
 
 __all__ = ["Names"]
@@ -52,6 +54,7 @@ class Names:
     def _check(self, read: Read) -> None:
         root, reader = read.root, read.site.reader
         if root in reader.names:
+            self._given_by_model(read)
             return
         if root == "secrets":
             self._secrets.use(read)
@@ -105,6 +108,23 @@ class Names:
             self._notes.of_read(
                 "FR405", read, message, found=spelled, suggestion=f"default({spelled}, …)"
             )
+
+    def _given_by_model(self, read: Read) -> None:
+        """What a tool reads of a call has to be among the parameters its model is told of."""
+        tool = read.site.node
+        if read.root != CALL or not isinstance(tool, Tool) or len(read.keys) < 2:
+            return
+        if tool.type == MCP_CALL and not tool.parameters:
+            return  # a server says itself what its tools take
+        found = lack(tool.parameters, read.keys[1:])
+        if found is None or str(found.path[-1]) in found.choices:
+            return
+        name, parent = str(found.path[-1]), dotted((CALL, *found.path[:-1]))
+        meant = nearest(name, found.choices)
+        if found.kind == "unknown" or meant is not None:
+            advice = did_you_mean(meant) or "; add it to `parameters` of the tool"
+            message = f"{parent} has no {name!r}{advice}"
+            self._notes.of_read("FR408", read, message, found=name, suggestion=meant)
 
     def _variable(self, read: Read) -> None:
         if len(read.keys) < 2 or self._damage.hides("vars"):

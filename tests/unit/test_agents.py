@@ -289,6 +289,9 @@ nodes:
 """
 
 
+CITY = "type: log, parameters: {properties: {city: {type: string}}}"
+
+
 @pytest.mark.parametrize(
     ("rest", "code", "words"),
     [
@@ -302,6 +305,12 @@ nodes:
         ("    tools: {a: {type: noop, params: {x: 1}}}", "FR502", "noop"),
         ("    tools: {a: {type: log, params: {message: '${call.x + }'}}}", "FR401", ""),
         ("    tools: {a: {type: log, params: {message: '${cal.x}'}}}", "FR402", "cal"),
+        (
+            f"    tools: {{a: {{{CITY}, params: {{message: '${{call.ctiy}}'}}}}}}",
+            "FR408",
+            "'city'?",
+        ),
+        ("    tools: {a: {type: log, params: {message: '${call.x}'}}}", "FR408", "add it to"),
         ("    tools: {a: {type: noop, parameters: {type: nothing}}}", "FR214", "nothing"),
         ("    cache: 5s", "FR505", "cache"),
         ("    retry: {only: [Nothing]}", "FR508", "agent never ends with the error 'Nothing'"),
