@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from examples.service import DEFAULT_PORT, Answer, HttpService, Received, play
+from examples.service import DEFAULT_PORT, Answer, HttpService, Received, play, until_interrupted
 
 __all__ = ["Model", "Says", "Speaks", "play_model", "vector_of"]
 
@@ -219,10 +219,8 @@ def main() -> None:
         if (more := folder / "service.yaml").is_file():
             play(service, more)
         print(f"{script} answers at {service.url}; Ctrl-C ends it", flush=True)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            print(*service.asked, sep="\n")
+        until_interrupted()
+        print(*service.asked, sep="\n")
 
 
 if __name__ == "__main__":

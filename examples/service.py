@@ -15,14 +15,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
 
-__all__ = ["Answer", "HttpService", "Received", "play"]
+__all__ = ["Answer", "HttpService", "Received", "play", "until_interrupted"]
 
 DEFAULT_PORT = 8099
 
@@ -82,7 +83,7 @@ class HttpService:
         responder = self._routes.get((request.method, request.path))
         return responder(request) if responder else Answer(status=404, body={"error": "not found"})
 
-    def __enter__(self) -> HttpService:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -97,6 +98,12 @@ def play(service: HttpService, script: Path) -> None:
     """Let the service answer as the YAML file `script` says."""
     for route in yaml.safe_load(script.read_text(encoding="utf-8")):
         service.on(route["method"], route["path"], _in_turn(route["answers"]))
+
+
+def until_interrupted() -> None:
+    """Until Ctrl-C."""
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
 
 
 def _in_turn(answers: list[dict[str, Any]]) -> Responder:
@@ -172,10 +179,8 @@ def main() -> None:
     with HttpService(DEFAULT_PORT) as service:
         play(service, script)
         print(f"{script} answers at {service.url}; Ctrl-C ends it", flush=True)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            print(*service.asked, sep="\n")
+        until_interrupted()
+        print(*service.asked, sep="\n")
 
 
 if __name__ == "__main__":

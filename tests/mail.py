@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import pwd
-import shutil
 import ssl
 import warnings
 from collections.abc import AsyncGenerator, Iterator
@@ -14,10 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from imaplib import IMAP4
 from ipaddress import ip_address
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -27,22 +22,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.server.support import Running, clean_environment, free_port, until
+import examples.imap
+from examples.imap import PASSWORD, USER, ImapServer, Tls, dovecot
+from tests.server.support import free_port
 
 __all__ = [
-    "PASSWORD",
-    "USER",
     "Certificates",
-    "ImapServer",
     "Mailroom",
     "make_certificates",
     "needs_imap_server",
     "start_imap",
     "start_smtp",
 ]
-
-USER = "ann@example.com"
-PASSWORD = "c0rrect horse"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,153 +184,15 @@ async def start_smtp(
         yield room
 
 
-def _dovecot() -> str | None:
-    return shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-
-
 needs_imap_server = pytest.mark.skipif(
-    _dovecot() is None,
+    dovecot() is None,
     reason="there is no dovecot here; scripts/imap.sh installs it on Debian as root",
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImapServer:
-    """Dovecot with one user, whose mailbox is a Maildir in the folder."""
-
-    port: int
-    tls_port: int
-    folder: Path
-
-    def put(self, *mails: bytes, mailbox: str = "INBOX", flags: str = "") -> None:
-        """Mails that have come in."""
-        with self.client() as client:
-            client.create(mailbox)
-            for mail in mails:
-                done, said = client.append(mailbox, flags, "", mail)
-                assert done == "OK", said
-
-    def flags(self, mailbox: str = "INBOX") -> list[str]:
-        """Of every mail there, its flags, such as `\\Seen`."""
-        with self.client() as client:
-            client.select(mailbox, readonly=True)
-            _, found = client.fetch("1:*", "(FLAGS)")
-            lines = [bytes(line).decode() for line in found if isinstance(line, bytes)]
-            return [line.partition("FLAGS (")[2].partition(")")[0] for line in lines]
-
-    def empty(self) -> None:
-        """Leave no mailbox, and a new INBOX."""
-        with self.client() as client:
-            _, listed = client.list()
-            for line in listed:
-                told = line.decode() if isinstance(line, bytes) else "INBOX"
-                name = told.rpartition(" ")[2].strip('"')
-                if name != "INBOX":
-                    client.delete(name)
-            if client.select("INBOX")[1] == [b"0"]:
-                return
-            client.store("1:*", "+FLAGS", "\\Deleted")
-            client.expunge()
-
-    def client(self) -> IMAP4:
-        """The standard library's, to look behind the back of what is tested."""
-        client = IMAP4("127.0.0.1", self.port, timeout=10)
-        client.login(USER, PASSWORD)
-        return client
-
-
-_CONFIG = """\
-base_dir = {folder}/run
-state_dir = {folder}/run
-log_path = {folder}/dovecot.log
-protocols = imap
-listen = 127.0.0.1
-ssl = yes
-ssl_cert = <{chain}
-ssl_key = <{key}
-disable_plaintext_auth = yes
-default_internal_user = {internal}
-default_internal_group = {internal_group}
-default_login_user = {login}
-mail_location = maildir:{folder}/mail
-mail_uid = {uid}
-mail_gid = {gid}
-first_valid_uid = 1
-first_valid_gid = 0
-auth_failure_delay = 0
-passdb {{
-  driver = passwd-file
-  args = {folder}/users
-}}
-userdb {{
-  driver = static
-  args = uid={uid} gid={gid} home={folder}/home
-}}
-service imap-login {{
-  chroot =
-  inet_listener imap {{
-    port = {port}
-  }}
-  inet_listener imaps {{
-    port = {tls_port}
-  }}
-}}
-service anvil {{
-  chroot =
-}}
-namespace inbox {{
-  inbox = yes
-  separator = /
-}}
-"""
-
-
 @contextmanager
-def start_imap(certificates: Certificates, *, port: int = 0) -> Iterator[ImapServer]:
-    """A server of its own, in the foreground, whose files are where its own users can read them."""
-    with TemporaryDirectory(prefix="imap-") as name:
-        folder = Path(name)
-        server = ImapServer(port=port or free_port(), tls_port=free_port(), folder=folder)
-        path = folder / "dovecot.conf"
-        path.write_text(_config(server, certificates))
-        argv = [str(_dovecot()), "-F", "-c", str(path)]
-        running = Running("dovecot", argv, env=clean_environment(), log=folder / "out.log")
-        try:
-            until(lambda: _answers(server) or running.exit_code is not None, what="Dovecot")
-            assert running.exit_code is None, running.output()
-            yield server
-        finally:
-            running.stop()
-
-
-def _config(server: ImapServer, certificates: Certificates) -> str:
-    root = os.getuid() == 0
-    me = pwd.getpwuid(os.getuid())
-    owner = pwd.getpwnam("nobody") if root else me
-    for name in ("mail", "home", "run"):
-        (server.folder / name).mkdir()
-    (server.folder / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}::::::\n")
-    if root:
-        server.folder.chmod(0o711)
-        for each in (server.folder / "mail", server.folder / "home"):
-            os.chown(each, owner.pw_uid, owner.pw_gid)
-    return _CONFIG.format(
-        folder=server.folder,
-        chain=certificates.chain,
-        key=certificates.key,
-        internal="dovecot" if root else me.pw_name,
-        internal_group="dovecot" if root else "",
-        login="dovenull" if root else me.pw_name,
-        uid=owner.pw_uid,
-        gid=owner.pw_gid,
-        port=server.port,
-        tls_port=server.tls_port,
-    )
-
-
-def _answers(server: ImapServer) -> bool:
-    try:
-        with server.client():
-            return True
-    except (OSError, IMAP4.error):
-        return False
+def start_imap(certificates: Certificates) -> Iterator[ImapServer]:
+    """The examples' server, with TLS."""
+    tls = Tls(port=free_port(), chain=certificates.chain, key=certificates.key)
+    with examples.imap.start_imap(free_port(), tls) as server:
+        yield server

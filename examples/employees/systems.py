@@ -12,46 +12,36 @@ from __future__ import annotations
 import argparse
 import base64
 import re
-import threading
 from collections.abc import Callable
-from email.message import EmailMessage
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qs
 
-from examples.mailbox import Mailbox
-from examples.service import Answer, HttpService, Received
+from examples.service import DEFAULT_PORT, Answer, Received, until_interrupted
+from examples.systems import MAIL_PORT, NO_SUCH, Guarded
 
-__all__ = ["CLIENT_SECRET", "DIRECTORY_TOKEN", "HTTP_PORT", "MAIL_PORT", "Company"]
+__all__ = ["CLIENT_SECRET", "DIRECTORY_TOKEN", "Company"]
 
-HTTP_PORT = 8099
-MAIL_PORT = 8025
 CLIENT_SECRET = "personnel-secret"
 DIRECTORY_TOKEN = "directory-token"
 
-_NO_SUCH = Answer(status=404, body={"error": "there is no such thing"})
 _Route = Callable[..., Answer]
 _Record = dict[str, Any]
 
 
-class Company(HttpService):
+class Company(Guarded):
     """All systems of a company, and its mail server; runs inside a `with`."""
 
     def __init__(
         self, port: int = 0, mail_port: int = 0, told: Callable[[str], None] | None = None
     ) -> None:
-        super().__init__(port)
-        self.mailbox = Mailbox(mail_port, told=self._tell_mail)
+        super().__init__(port, mail_port, told)
         self.announced: list[_Record] = []
         self.employees: dict[str, _Record] = {}
         self.accounts: dict[str, _Record] = {}
         self.orders: dict[str, _Record] = {}
-        self.broken: set[str] = set()
-        """What answers 503, such as `POST /shop/orders`."""
         self.loses_answer: set[str] = set()
         """What is done, and answered with 503 the first time all the same."""
-        self._told = told
         self._by_key: dict[str, Answer] = {}
-        self._lock = threading.Lock()
         self._patterns: list[tuple[str, re.Pattern[str], _Route]] = [
             (method, re.compile(path), route)
             for method, path, route in (
@@ -71,35 +61,14 @@ class Company(HttpService):
             )
         ]
 
-    def answer(self, request: Received) -> Answer:
-        with self._lock:
-            self.requests.append(request)
-            answer = self._answer(request)
-        if self._told:
-            self._told(f"{answer.status} {request.method} {request.path} {request.body.decode()}")
-        return answer
-
-    def __enter__(self) -> Company:
-        self.mailbox.__enter__()
-        super().__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> Literal[False]:
-        super().__exit__(*error)
-        return self.mailbox.__exit__(*error)
-
-    def _answer(self, request: Received) -> Answer:
-        said = f"{request.method} {request.path}"
-        if said in self.broken:
-            return Answer(status=503, body={"error": "out of order"})
-        if not self._allowed(request):
-            return Answer(status=401, body={"error": "who are you?"})
+    def done(self, request: Received) -> Answer:
         key = request.headers.get("Idempotency-Key", "")
         if key in self._by_key:
             return self._by_key[key]
         answer = self._routed(request)
         if key:
             self._by_key[key] = answer
+        said = f"{request.method} {request.path}"
         if said in self.loses_answer:
             self.loses_answer.remove(said)
             return Answer(status=503, body={"error": "lost on the way"})
@@ -110,9 +79,9 @@ class Company(HttpService):
             found = pattern.fullmatch(request.path)
             if found and method == request.method:
                 return route(request, *found.groups())
-        return _NO_SUCH
+        return NO_SUCH
 
-    def _allowed(self, request: Received) -> bool:
+    def allows(self, request: Received) -> bool:
         given = request.headers.get("Authorization", "")
         client = base64.b64encode(f"flowrunner:{CLIENT_SECRET}".encode()).decode()
         if request.path == "/personnel/token":
@@ -120,12 +89,6 @@ class Company(HttpService):
         if request.path.startswith("/personnel/"):
             return given == "Bearer personnel-token"
         return given == f"Bearer {DIRECTORY_TOKEN}" or request.path.startswith("/shop/")
-
-    def _tell_mail(self, mail: EmailMessage) -> None:
-        if self._told:
-            body = mail.get_body(("plain", "html"))
-            text = body.get_content() if body else ""
-            self._told(f"MAIL to {mail['To']}: {mail['Subject']}\n{text}")
 
     # Personnel
 
@@ -172,12 +135,12 @@ class Company(HttpService):
 
     def _rights(self, _: Received, login: str) -> Answer:
         account = self.accounts.get(login)
-        return Answer(body=account["rights"]) if account else _NO_SUCH
+        return Answer(body=account["rights"]) if account else NO_SUCH
 
     def _grant(self, _: Received, login: str, right: str) -> Answer:
         account = self.accounts.get(login)
         if account is None:
-            return _NO_SUCH
+            return NO_SUCH
         if right not in account["rights"]:
             account["rights"].append(right)
         return Answer(status=204)
@@ -185,7 +148,7 @@ class Company(HttpService):
     def _revoke(self, _: Received, login: str, right: str) -> Answer:
         account = self.accounts.get(login)
         if account is None or right not in account["rights"]:
-            return _NO_SUCH
+            return NO_SUCH
         account["rights"].remove(right)
         return Answer(status=204)
 
@@ -198,33 +161,31 @@ class Company(HttpService):
 
     def _cancel_order(self, _: Received, number: str) -> Answer:
         if number not in self.orders:
-            return _NO_SUCH
+            return NO_SUCH
         self.orders[number]["state"] = "cancelled"
         return Answer(status=204)
 
 
 def _changed(records: dict[str, _Record], name: str, request: Received) -> Answer:
     if name not in records:
-        return _NO_SUCH
+        return NO_SUCH
     records[name].update(request.json())
     return Answer(body=records[name])
 
 
 def _removed(records: dict[str, _Record], name: str) -> Answer:
-    return Answer(status=204) if records.pop(name, None) else _NO_SUCH
+    return Answer(status=204) if records.pop(name, None) else NO_SUCH
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The systems that the flows here talk to.")
     parser.add_argument("--broken", action="append", default=[], metavar="'METHOD /PATH'")
     arguments = parser.parse_args()
-    with Company(HTTP_PORT, MAIL_PORT, told=lambda line: print(line, flush=True)) as company:
+    with Company(DEFAULT_PORT, MAIL_PORT, told=lambda line: print(line, flush=True)) as company:
         company.broken.update(arguments.broken)
         print(f"Systems at {company.url}, mail at port {MAIL_PORT}; Ctrl-C ends them", flush=True)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            print("ended")
+        until_interrupted()
+        print("ended")
 
 
 if __name__ == "__main__":

@@ -12,16 +12,14 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import threading
 from collections.abc import Callable
 from typing import Any
 
 from examples.llm_service import Model, Says
-from examples.service import HttpService
+from examples.service import DEFAULT_PORT, HttpService, until_interrupted
 
 __all__ = ["KEY", "Reader"]
 
-HTTP_PORT = 8099
 KEY = "model-key"
 
 _NUMBERED = re.compile(r"^\[(\d+)\] .*\n", re.MULTILINE)
@@ -40,10 +38,6 @@ class Reader(HttpService):
         self.makes_up = False
         self._told = told or (lambda _line: None)
         self.model = Model(self, self._says, key=KEY)
-
-    def __enter__(self) -> Reader:
-        super().__enter__()
-        return self
 
     @property
     def texts(self) -> list[str]:
@@ -97,13 +91,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The model that the flows here ask.")
     parser.add_argument("--makes-up", action="store_true")
     arguments = parser.parse_args()
-    with Reader(HTTP_PORT, told=lambda line: print(line, flush=True)) as reader:
+    with Reader(DEFAULT_PORT, told=lambda line: print(line, flush=True)) as reader:
         reader.makes_up = arguments.makes_up
         print(f"A model at {reader.url}/v1; Ctrl-C ends it", flush=True)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            print("ended")
+        until_interrupted()
+        print("ended")
 
 
 if __name__ == "__main__":

@@ -14,40 +14,30 @@ import base64
 import hashlib
 import hmac
 import re
-import threading
 from collections.abc import Callable
-from email.message import EmailMessage
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qs
 
-from examples.mailbox import Mailbox
-from examples.service import Answer, HttpService, Received
+from examples.service import DEFAULT_PORT, Answer, Received, until_interrupted
+from examples.systems import MAIL_PORT, NO_SUCH, Guarded
 
 __all__ = ["ALERT_SECRET", "SHOP_KEY", "Business"]
 
-HTTP_PORT = 8099
-MAIL_PORT = 8025
 SHOP_KEY = "shop-key"
 ALERT_SECRET = "whsec_" + base64.b64encode(b"a key for alarms, 32 bytes long.").decode()
 
-_NO_SUCH = Answer(status=404, body={"error": "there is no such thing"})
 _Record = dict[str, Any]
 
 
-class Business(HttpService):
+class Business(Guarded):
     """All systems of a business, and its mail server; runs inside a `with`."""
 
     def __init__(
         self, port: int = 0, mail_port: int = 0, told: Callable[[str], None] | None = None
     ) -> None:
-        super().__init__(port)
-        self.mailbox = Mailbox(mail_port, told=self._tell_mail)
+        super().__init__(port, mail_port, told)
         self.shop: dict[str, dict[str, _Record]] = {"orders": {}, "customers": {}}
         self.alerts: list[Any] = []
-        self.broken: set[str] = set()
-        """What answers 503, such as `GET /shop/customers`."""
-        self._told = told
-        self._lock = threading.Lock()
 
     def order(self, number: int, updated_at: str, **other: Any) -> None:
         """Put an order into the shop, or change it."""
@@ -70,41 +60,19 @@ class Business(HttpService):
             mail = {"mail": "nobody"} if number == 13 else {}
             self.customer(number, f"2026-11-0{number % 9 + 1}T11:{number:02}:00Z", **mail)
 
-    def answer(self, request: Received) -> Answer:
-        with self._lock:
-            self.requests.append(request)
-            answer = self._answer(request)
-        if self._told:
-            query = f"?{request.query}" if request.query else ""
-            self._told(f"{answer.status} {request.method} {request.path}{query}")
-        return answer
-
-    def __enter__(self) -> Business:
-        self.mailbox.__enter__()
-        super().__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> Literal[False]:
-        super().__exit__(*error)
-        return self.mailbox.__exit__(*error)
-
-    def _answer(self, request: Received) -> Answer:
-        if f"{request.method} {request.path}" in self.broken:
-            return Answer(status=503, body={"error": "out of order"})
-        if not self._allowed(request):
-            return Answer(status=401, body={"error": "who are you?"})
+    def done(self, request: Received) -> Answer:
         match [request.method, *request.path.strip("/").split("/")]:
             case ["GET", "shop", feed]:
                 return self._page(feed, parse_qs(request.query))
             case ["GET", "shop", feed, name]:
                 found = self.shop[feed].get(name)
-                return Answer(body=found) if found else _NO_SUCH
+                return Answer(body=found) if found else NO_SUCH
             case ["GET", "shop", "orders", name, "lines"]:
                 return Answer(body=_lines(name))
             case ["POST", "alerts"]:
                 self.alerts.append(request.json())
                 return Answer(status=202)
-        return _NO_SUCH
+        return NO_SUCH
 
     def _page(self, feed: str, query: dict[str, list[str]]) -> Answer:
         """What has changed, the oldest first; `cursor` is how many there were before."""
@@ -116,14 +84,10 @@ class Business(HttpService):
         after = at + len(page)
         return Answer(body={"data": page, "next": str(after) if after < len(found) else None})
 
-    def _allowed(self, request: Received) -> bool:
+    def allows(self, request: Received) -> bool:
         if request.path.startswith("/shop/"):
             return request.headers.get("X-Api-Key") == SHOP_KEY
         return _signed(request)
-
-    def _tell_mail(self, mail: EmailMessage) -> None:
-        if self._told:
-            self._told(f"MAIL to {mail['To']}: {mail['Subject']}")
 
 
 def _signed(request: Received) -> bool:
@@ -145,14 +109,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The systems that the flows here talk to.")
     parser.add_argument("--broken", action="append", default=[], metavar="'METHOD /PATH'")
     arguments = parser.parse_args()
-    with Business(HTTP_PORT, MAIL_PORT, told=lambda line: print(line, flush=True)) as business:
+    with Business(DEFAULT_PORT, MAIL_PORT, told=lambda line: print(line, flush=True)) as business:
         business.fill()
         business.broken.update(arguments.broken)
         print(f"Systems at {business.url}, mail at port {MAIL_PORT}; Ctrl-C ends them", flush=True)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            print("ended")
+        until_interrupted()
+        print("ended")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,8 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+from examples.imap import PASSWORD, USER
 from tests.mail import (
-    PASSWORD,
-    USER,
     make_certificates,
     needs_imap_server,
     start_imap,

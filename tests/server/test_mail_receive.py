@@ -19,13 +19,11 @@ from activities.errors import NodeFailed
 from activities.mail.receive import EMAIL_MARK, EMAIL_RECEIVE
 from activities.parameters import read_params
 from claimcheck.claim import Claim
+from examples.imap import PASSWORD, USER, ImapServer
 from flowspec.values import JsonObject
 from tests import attempts
 from tests.mail import (
-    PASSWORD,
-    USER,
     Certificates,
-    ImapServer,
     make_certificates,
     needs_imap_server,
     start_imap,

@@ -15,9 +15,10 @@ from activities.attempt import Attempt, Resources
 from activities.errors import NodeFailed
 from activities.mail.send import EMAIL_SEND
 from activities.parameters import read_params
+from examples.imap import PASSWORD, USER
 from flowspec.values import JsonObject
 from tests import attempts
-from tests.mail import PASSWORD, USER, Certificates, Mailroom, make_certificates, start_smtp
+from tests.mail import Certificates, Mailroom, make_certificates, start_smtp
 
 Send = Callable[..., Awaitable[dict[str, Any]]]
 

@@ -17,7 +17,8 @@ from temporalio import activity
 from temporalio.worker import Worker
 
 from activities.catalogue import built_in
-from tests.mail import PASSWORD, USER, make_certificates, needs_imap_server, start_imap, start_smtp
+from examples.imap import PASSWORD, USER
+from tests.mail import make_certificates, needs_imap_server, start_imap, start_smtp
 from tests.server.support import ROOT, Answer, HttpService, Product, TemporalServer, until
 
 CATALOGUE = built_in()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from examples.imap import PASSWORD, ImapServer
 from examples.mailbox import PASSWORD as SMTP_PASSWORD
 from examples.mailbox import attachments
 from examples.triage.systems import MAILBOXES, MODEL_KEY, Office
@@ -22,7 +23,7 @@ from tests.applications import (
     install,
     text_of,
 )
-from tests.mail import PASSWORD, ImapServer, make_certificates, needs_imap_server, start_imap
+from tests.mail import make_certificates, needs_imap_server, start_imap
 from tests.server.support import Product, TemporalServer, until
 
 pytestmark = needs_imap_server
