@@ -5,7 +5,7 @@ Everything else is derived: the entry in the catalogue, the JSON Schemas, the ac
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from activities.attempt import Attempt
 from activities.errors import COMMON_ERRORS
 from activities.schemas import plain_schema
-from flowspec.catalogue import ErrorType, NodeType, RetryDefaults, Tier
+from flowspec.catalogue import ErrorType, NodeType, Objection, RetryDefaults, Tier
+from flowspec.values import JsonObject
 
 __all__ = ["Acted", "AnyImplementation", "Implementation", "Params", "declare"]
 
@@ -78,6 +79,8 @@ def declare(
     require_one: tuple[tuple[str, ...], ...] = (),
     secret_params: tuple[str, ...] = (),
     literal_params: tuple[str, ...] = (),
+    schema_params: tuple[str, ...] = (),
+    objections: Callable[[JsonObject], Iterable[Objection]] | None = None,
     retry: RetryDefaults = _ONCE,
     attempt_timeout: float | None = None,
     heartbeat: float | None = None,
@@ -101,6 +104,8 @@ def declare(
         require_one=require_one,
         secret_params=secret_params,
         literal_params=literal_params,
+        schema_params=schema_params,
+        objections=objections,
         retry=retry,
         attempt_timeout=attempt_timeout,
         heartbeat=heartbeat,

@@ -144,6 +144,7 @@ nodes:
     tier="inline",
     actions=("approved", "rejected"),
     actions_param="actions",
+    schema_params=("form",),
     errors=(ErrorType(name="Timeout", permanent=True, meaning="Nobody decided in `timeout`"),),
 )
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from flowspec.problems import Path
 from flowspec.values import JsonObject
 
-__all__ = ["Catalogue", "ErrorType", "NodeType", "PluginTrouble", "RetryDefaults", "Tier"]
+__all__ = [
+    "Catalogue",
+    "ErrorType",
+    "NodeType",
+    "Objection",
+    "PluginTrouble",
+    "RetryDefaults",
+    "Tier",
+]
 
 Tier = Literal["inline", "local", "remote"]
 
@@ -34,6 +43,15 @@ class RetryDefaults:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Objection:
+    """What is wrong with the parameter at the path, in words that show no value of a secret."""
+
+    path: Path
+    message: str
+    suggestion: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class NodeType:
     """What a node does, seen from outside.
 
@@ -41,7 +59,9 @@ class NodeType:
     Temporal activity whose type is `name`. `actions_param` names a parameter whose list of
     strings replaces `actions`. `secret_params` are the parameters in which `${secrets.X}` may
     stand, `*` for all. In `literal_params` no expression may stand, so that nothing but the flow
-    says what is in them: `rows.*.sql` is that of every item of `rows`.
+    says what is in them: `rows.*.sql` is that of every item of `rows`. `schema_params`, named in
+    the same way, are themselves JSON Schemas. `objections` says what a schema cannot say against
+    parameters; any of the values may be wrong otherwise, or hold expressions.
     """
 
     name: str
@@ -59,6 +79,8 @@ class NodeType:
     require_one: tuple[tuple[str, ...], ...] = ()
     secret_params: tuple[str, ...] = ()
     literal_params: tuple[str, ...] = ()
+    schema_params: tuple[str, ...] = ()
+    objections: Callable[[JsonObject], Iterable[Objection]] | None = None
     retry: RetryDefaults = RetryDefaults()
     attempt_timeout: float | None = None
     heartbeat: float | None = None

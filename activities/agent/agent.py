@@ -143,6 +143,7 @@ output: ${nodes.ask.output.result.text}
     actions=("tools", "again", "answered"),
     errors=(*ENDPOINT_ERRORS, INVALID_OUTPUT, INVALID_SCHEMA, BUDGET_SPENT),
     secret_params=("api_key",),
+    schema_params=("schema",),
     retry=LLM_CHAT.node_type.retry,
     attempt_timeout=LLM_CHAT.node_type.attempt_timeout,
     heartbeat=LLM_CHAT.node_type.heartbeat,
@@ -188,6 +189,7 @@ output: ${nodes.answer.output.text}
     tier="inline",
     errors=AGENT_TURN.node_type.errors,
     secret_params=("api_key",),
+    schema_params=("schema",),
 )
 
 NODE_TYPES: tuple[AnyImplementation, ...] = (AGENT_TURN,)

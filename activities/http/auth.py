@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from activities.declaration import Params
-from activities.http.fields import check_headers
+from activities.http.fields import HttpUrl, check_headers
 
 __all__ = ["ApiKey", "Auth", "Basic", "OAuth2"]
 
@@ -43,7 +43,7 @@ class OAuth2(Params):
     """A token that the worker gets with the client's own credentials, keeps while it is valid,
     and gets anew once if the answer is 401."""
 
-    token_url: str
+    token_url: HttpUrl
     """Where tokens are given out."""
     client_id: str = Field(min_length=1)
     """Who the worker is to the token server."""

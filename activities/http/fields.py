@@ -10,12 +10,15 @@ from pydantic import Field
 from activities.declaration import Params
 from activities.durations import Seconds
 
-__all__ = ["Scalar", "Status", "Timeouts", "check_headers", "text_of"]
+__all__ = ["HttpUrl", "Scalar", "Status", "Timeouts", "check_headers", "text_of"]
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
 _STATUS_CLASS = r"^[1-5]xx$"
 
+
+HttpUrl = Annotated[str, Field(json_schema_extra={"format": "http-url"})]
+"""The schema refuses what is none before a run; what an expression gives, who connects to it."""
 
 Scalar = str | int | float | bool
 Status = Annotated[int, Field(ge=100, le=599)] | Annotated[str, Field(pattern=_STATUS_CLASS)]

@@ -31,7 +31,7 @@ from activities.http.errors import (
     TRY_LATER,
     UNEXPECTED_STATUS,
 )
-from activities.http.fields import Scalar, Status, Timeouts, check_headers
+from activities.http.fields import HttpUrl, Scalar, Status, Timeouts, check_headers
 from activities.http.pages import Paginate
 from activities.http.parts import Part
 from flowspec.catalogue import RetryDefaults
@@ -59,7 +59,7 @@ class HttpParams(Params):
 
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
     """The method."""
-    url: str
+    url: HttpUrl
     """Where to, beginning with `http://` or `https://`. User name and password go into `auth`."""
     headers: Annotated[dict[str, Scalar], AfterValidator(check_headers)] = Field(
         default_factory=dict

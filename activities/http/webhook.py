@@ -27,7 +27,7 @@ from activities.http.errors import (
     TRY_LATER,
     UNEXPECTED_STATUS,
 )
-from activities.http.fields import Scalar, check_headers
+from activities.http.fields import HttpUrl, Scalar, check_headers
 from flowspec.catalogue import ErrorType, RetryDefaults
 from flowspec.values import Json
 
@@ -76,7 +76,7 @@ Secret = Annotated[str, Field(min_length=1), AfterValidator(_check_secret)]
 class WebhookParams(Params):
     """One message."""
 
-    url: str
+    url: HttpUrl
     """Where to, beginning with `http://` or `https://`."""
     payload: Json
     """The body, sent as JSON. The specification suggests `{type, timestamp, data}`."""

@@ -192,6 +192,7 @@ output: ${nodes.sort.output.json}
     exclusive=(("messages", "prompt"),),
     require_one=(("messages", "prompt"),),
     secret_params=("api_key",),
+    schema_params=("schema", "tools.*.parameters"),
     retry=RetryDefaults(attempts=5, interval=2, factor=3, max_interval=120, jitter=0.2),
     attempt_timeout=1800,
     heartbeat=30,

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from activities.declaration import Params
 from activities.durations import Seconds
-from activities.http.fields import Timeouts, check_headers
+from activities.http.fields import HttpUrl, Timeouts, check_headers
 from flowspec.values import Json, JsonObject
 
 __all__ = ["Endpoint", "InputPrice", "Price", "Provider", "Spent", "Usage"]
@@ -40,7 +40,7 @@ class Endpoint(Params):
 
     provider: Provider = "openai"
     """Whose API the endpoint speaks: OpenAI's, as most servers and services do, or Anthropic's."""
-    base_url: str | None = None
+    base_url: HttpUrl | None = None
     """Where it is, as the provider's own libraries take it, such as `http://localhost:11434/v1`;
     left out, the provider's."""
     model: str = Field(min_length=1, max_length=300)

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from activities.declaration import Params
 from activities.durations import Seconds
-from activities.http.fields import Scalar, check_headers
+from activities.http.fields import HttpUrl, Scalar, check_headers
 
 __all__ = ["SECRET_PARAMS", "McpServer"]
 
@@ -36,7 +36,7 @@ def _check_bearer(token: str) -> str:
 class McpServer(Params):
     """A server, and which of its tools may be used."""
 
-    url: str | None = None
+    url: HttpUrl | None = None
     """The server's endpoint, beginning with `http://` or `https://` (Streamable HTTP)."""
     server: str | None = None
     """Instead of `url`: the name of a server that the worker starts itself, as its operator has

@@ -119,6 +119,7 @@ nodes:
     handler=validate,
     actions=("valid", "invalid"),
     errors=(INVALID, INVALID_SCHEMA),
+    schema_params=("schema",),
     tier="local",
     retry=RetryDefaults(attempts=3),
     attempt_timeout=60,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
 from typing import Annotated, NotRequired, Self
 
 from pydantic import Field, model_validator
@@ -15,8 +18,9 @@ from activities.durations import PositiveSeconds
 from activities.errors import EXTRA_MISSING, INVALID_PARAMS, NodeFailed, needing_extra
 from activities.files.files import FILE_MISSING, FILE_REFUSED, FILE_TROUBLE
 from activities.sql.placeholders import PlaceholderTrouble, names_in
-from flowspec.catalogue import ErrorType, RetryDefaults
-from flowspec.values import Json
+from flowspec.catalogue import ErrorType, Objection, RetryDefaults
+from flowspec.values import Json, JsonObject
+from flowspec.wording import did_you_mean, nearest
 
 __all__ = [
     "MOST_BYTES",
@@ -37,6 +41,9 @@ __all__ = [
 ]
 
 MOST_BYTES = 32_000_000
+
+_SCHEMES = ("sqlite", "postgresql", "postgres")
+_EXPECTED = "expected postgresql://… or sqlite:PATH"
 
 SQL_ERROR = ErrorType(
     name="SqlError",
@@ -143,15 +150,53 @@ class QueryParams(Params):
 
 
 def _check_values(sql: str, params: _Values) -> None:
+    for values in params if isinstance(params, list) else [params]:
+        if objection := _objection(sql, values):
+            raise ValueError(objection.message)
+
+
+def _objection(sql: str, values: Mapping[str, object]) -> Objection | None:
+    """What is wrong with a statement for these values."""
     try:
         wanted = names_in(sql)
     except PlaceholderTrouble as error:
-        raise ValueError(str(error)) from error
-    for values in params if isinstance(params, list) else [params]:
-        if missing := sorted(wanted - values.keys()):
-            raise ValueError(f"sql wants a value for :{missing[0]}, which params does not have")
-        if unused := sorted(values.keys() - wanted):
-            raise ValueError(f"params has {unused[0]!r}, but sql has no :{unused[0]}")
+        return Objection(path=("sql",), message=str(error))
+    missing, unused = sorted(wanted - values.keys()), sorted(values.keys() - wanted)
+    if missing:
+        meant = nearest(missing[0], unused)
+        text = f"sql wants a value for :{missing[0]}, which params does not have"
+        return Objection(path=("sql",), message=text + did_you_mean(meant), suggestion=meant)
+    if unused:
+        text = f"params has {unused[0]!r}, but sql has no :{unused[0]}"
+        return Objection(path=("params",), message=text)
+    return None
+
+
+def _objections(params: JsonObject) -> Iterator[Objection]:
+    """What can be said before a run: which values there are is known, whatever they come to."""
+    url, several = params.get("url"), params.get("transaction")
+    if isinstance(url, str) and "${" not in url and _scheme(url) not in _SCHEMES:
+        yield Objection(path=("url",), message=_EXPECTED)
+    yield from _objections_to(params)
+    for index, statement in enumerate(several if isinstance(several, list) else ()):
+        for each in _objections_to(statement if isinstance(statement, dict) else {}):
+            yield replace(each, path=("transaction", index, *each.path))
+
+
+def _objections_to(statement: JsonObject) -> Iterator[Objection]:
+    sql, params = statement.get("sql"), statement.get("params", {})
+    if not isinstance(sql, str) or "${" in sql:
+        return
+    known = [
+        values
+        for values in (params if isinstance(params, list) else [params])
+        if isinstance(values, dict) and not any("${" in name for name in values)
+    ]
+    yield from islice(filter(None, (_objection(sql, values) for values in known)), 1)
+
+
+def _scheme(url: str) -> str:
+    return url.partition(":")[0]
 
 
 class Done(TypedDict):
@@ -182,17 +227,17 @@ class QueryResult(TypedDict):
 
 async def query(params: QueryParams, attempt: Attempt) -> QueryResult:
     attempt.conceal(params.url)
-    scheme = params.url.partition(":")[0]
+    scheme = _scheme(params.url)
     if scheme == "sqlite":
         from activities.sql import sqlite
 
         return await sqlite.queried(params, attempt)
-    if scheme in ("postgresql", "postgres"):
+    if scheme in _SCHEMES:
         with needing_extra("sql"):
             from activities.sql import postgres
 
         return await postgres.queried(params, attempt)
-    raise NodeFailed(INVALID_PARAMS, "url: expected postgresql://… or sqlite:PATH")
+    raise NodeFailed(INVALID_PARAMS, f"url: {_EXPECTED}")
 
 
 SQL_QUERY = declare(
@@ -254,6 +299,7 @@ output: ${nodes.find.output.rows}
     require_one=(("sql", "transaction"),),
     secret_params=("url",),
     literal_params=("sql", "transaction.*.sql"),
+    objections=_objections,
     retry=RetryDefaults(attempts=4, interval=1, factor=3, max_interval=60, jitter=0.2),
     attempt_timeout=600,
     heartbeat=30,

@@ -60,8 +60,6 @@ def check_node_types(
                 _event(node, notes)
             case "flow" if flow_names is not None:
                 _sub_flow(node, flow_names, notes)
-            case "approval":
-                _form(node, notes)
 
 
 def has_template(value: Json) -> bool:
@@ -94,6 +92,11 @@ def check_params(node: Node, node_type: NodeType, base: Path, notes: Notes) -> N
     for violation in found:
         _unfit(node, base, violation, notes)
     _literal(node, node_type, base, notes)
+    _schemas(node, node_type, base, notes)
+    for objection in node_type.objections(node.params) if node_type.objections else ():
+        path = (*base, *objection.path)
+        message = f"{node.type}, {dotted(objection.path)}: {objection.message}"
+        notes.add("FR502", path, message, suggestion=objection.suggestion)
     misspelt = [violation.suggestion for violation in found if violation.kind == "unknown"]
     for group in node_type.exclusive:
         given = [name for name in group if name in node.params]
@@ -112,14 +115,38 @@ def _literal(node: Node, node_type: NodeType, base: Path, notes: Notes) -> None:
     """No expression in, nor around, what has to stand as it is written."""
     for literal in node_type.literal_params:
         for path in _holes(node.params):
-            steps = list(zip(literal.split("."), map(str, path), strict=False))
-            if all(step in ("*", found) for step, found in steps):
+            if _meets(literal, path):
                 message = (
                     f"{node_type.name} takes {literal!r} as it is written, without `${{…}}`, so "
                     "that no value can change what it does; give values by other parameters "
                     "(and where `${` is to stand there, write `$${`)"
                 )
                 notes.add("FR513", (*base, *path), message, found="${…}")
+
+
+def _meets(pattern: str, path: Path) -> bool:
+    """Whether one leads to the other, or into it."""
+    steps = zip(pattern.split("."), map(str, path), strict=False)
+    return all(step in ("*", found) for step, found in steps)
+
+
+def _schemas(node: Node, node_type: NodeType, base: Path, notes: Notes) -> None:
+    """What is to be a JSON Schema, where it is written out."""
+    for pattern in node_type.schema_params:
+        for path, schema in _reached(node.params, pattern.split(".")):
+            if isinstance(schema, dict) and not any(True for _ in _holes(schema)):
+                _schema(schema, (*base, *path), notes)
+
+
+def _reached(value: Json, steps: list[str], path: Path = ()) -> Iterator[tuple[Path, Json]]:
+    """Whatever the steps lead to, `*` to every item of a list."""
+    if not steps:
+        yield path, value
+    elif isinstance(value, dict) and steps[0] in value:
+        yield from _reached(value[steps[0]], steps[1:], (*path, steps[0]))
+    elif isinstance(value, list) and steps[0] == "*":
+        for index, item in enumerate(value):
+            yield from _reached(item, steps[1:], (*path, index))
 
 
 def _not_both(
@@ -190,12 +217,6 @@ def _sub_flow(node: Node, flow_names: Collection[str], notes: Notes) -> None:
     message = f"there is no flow {name!r}{did_you_mean(meant)}"
     path = (*node.path, "params", "flow")
     notes.add("FR509", path, message, found=name, suggestion=meant)
-
-
-def _form(node: Node, notes: Notes) -> None:
-    form = node.params.get("form")
-    if isinstance(form, dict) and not any(True for _ in _holes(form)):
-        _schema(form, (*node.path, "params", "form"), notes)
 
 
 def _schema(schema: JsonObject, base: Path, notes: Notes) -> None:

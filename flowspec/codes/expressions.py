@@ -114,8 +114,8 @@ nodes:
         explanation=(
             "`nodes.ID` has `output`, `outcome`, `action` and `error`; `run` has `id`, "
             "`workflow_id`, `flow`, `version` and `started`; an error has `type`, `message`, "
-            "`node`, `attempt` and `details`. A node's own result begins at `output`. In an agent's "
-            "tool, `call` has the `parameters` of that tool."
+            "`node`, `attempt` and `details`. A node's own result begins at `output`. In an "
+            "agent's tool, `call` has the `parameters` of that tool."
         ),
         example="""\
 flow: hello

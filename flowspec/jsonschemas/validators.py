@@ -39,6 +39,7 @@ FORMATS: dict[str, str] = {
     "iri": "an absolute address such as https://example.com/ä",
     "iri-reference": "an address such as https://example.com/ä or /ä",
     "uri-template": "an address template such as https://example.com/{id}",
+    "http-url": "an address that begins with http:// or https:// and a host",
     "uuid": "a UUID such as 123e4567-e89b-12d3-a456-426614174000",
     "json-pointer": "a JSON pointer such as /a/0",
     "relative-json-pointer": "a relative JSON pointer such as 1/a",
@@ -71,7 +72,7 @@ def _compiled(schema: str, path: Path) -> Draft202012Validator:
     try:
         return Draft202012Validator(
             {"$ref": f"{_ROOT}#{pointer}"} if path else whole,
-            formats={"duration-text": _is_duration},
+            formats={"duration-text": _is_duration, "http-url": _is_http_url},
             validate_formats=True,
             ignore_unknown_formats=True,
             registry=Registry([(_ROOT, whole)]) if path else None,
@@ -97,6 +98,11 @@ def is_pattern(pattern: str) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def _is_http_url(text: str) -> bool:
+    scheme, _, rest = text.partition("://")
+    return scheme.lower() in ("http", "https") and rest[:1] not in ("", "/", "?", "#")
 
 
 def _is_duration(text: str) -> bool:

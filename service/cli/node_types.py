@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from difflib import get_close_matches
 from typing import cast
 
@@ -44,7 +44,8 @@ def problems(catalogue: Catalogue) -> list[str]:
 
 def as_json(node_type: NodeType, catalogue: Catalogue) -> JsonObject:
     """The declaration; `package` is null for what is built in."""
-    data: JsonObject = json.loads(json.dumps(asdict(node_type)))
+    data: JsonObject = json.loads(json.dumps(asdict(replace(node_type, objections=None))))
+    del data["objections"]  # which is code
     return {**data, "package": catalogue.packages.get(node_type.name)}
 
 

@@ -312,6 +312,7 @@ CITY = "type: log, parameters: {properties: {city: {type: string}}}"
         ),
         ("    tools: {a: {type: log, params: {message: '${call.x}'}}}", "FR408", "add it to"),
         ("    tools: {a: {type: noop, parameters: {type: nothing}}}", "FR214", "nothing"),
+        ("    tools: {a: {type: http.request, params: {url: x}}}", "FR502", "begins with http://"),
         ("    cache: 5s", "FR505", "cache"),
         ("    retry: {only: [Nothing]}", "FR508", "agent never ends with the error 'Nothing'"),
     ],

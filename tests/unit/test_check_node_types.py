@@ -26,6 +26,36 @@ def told(node: str, head: str = "") -> list[str]:
             "{type: http.request, params: {url: 'https://x', json: 1, body: x}}",
             "http.request takes only one of json, form, body and multipart, found json and body",
         ),
+        (
+            "{type: http.request, params: {url: nothing}}",
+            "http.request, url: expected an address that begins with http:// or https://",
+        ),
+        (
+            "{type: webhook.send, params: {url: 'ftp://x', payload: 1, secret: s}}",
+            "webhook.send, url:",
+        ),
+        (
+            "{type: sql.query, params: {url: 'mysql://x', sql: SELECT 1}}",
+            "sql.query, url: expected postgresql://… or sqlite:PATH",
+        ),
+        (
+            "{type: sql.query, params: {url: 'sqlite:x', sql: 'SELECT :nmae', params: {name: 1}}}",
+            "sql.query, sql: sql wants a value for :nmae, which params does not have; did you mean "
+            "'name'?",
+        ),
+        (
+            "{type: sql.query, params: {url: 'sqlite:x', transaction: "
+            "[{sql: SELECT 1}, {sql: 'SELECT :a', params: [{a: 1}, {a: 1, b: 2}]}]}}",
+            "sql.query, transaction[1].params: params has 'b', but sql has no :b",
+        ),
+        (
+            "{type: llm.chat, params: {model: m, prompt: p, schema: {type: txt}}}",
+            "expected string, number, integer,",
+        ),
+        (
+            "{type: validate, params: {value: 1, schema: {type: txt}}}",
+            "expected string, number, integer,",
+        ),
         ("{type: set, params: {x: 1}}", "there is no variable 'x'; add it to `vars` with its"),
         ("{type: event, params: {name: resume}}", "the event name 'resume' is reserved"),
         ("{type: flow, params: {flow: [x]}}", "flow, flow: expected text"),
@@ -47,6 +77,11 @@ def test_what_does_not_fit_the_type_is_told_once(node: str, message: str) -> Non
         "{type: http.request, params: {url: '${input.x}', headers: '${input.x}'}}",
         "{type: http.request, params: {url: 'https://x', method: '${input.x}'}}",
         "{type: approval, params: {form: {properties: {x: {enum: '${input.x}'}}}}}",
+        "{type: http.request, params: {url: '${input.x}/a'}}",
+        "{type: sql.query, params: {url: '${input.x}', sql: SELECT 1}}",
+        "{type: sql.query, params: {url: 'sqlite:x', sql: 'SELECT :a', params: '${input.x}'}}",
+        "{type: sql.query, params: {url: 'sqlite:x', sql: 'SELECT :a', params: {a: '${run.id}'}}}",
+        "{type: validate, params: {value: 1, schema: '${input.x}'}}",
         "{type: event, params: {name: '${input.x}'}}",
         "{type: flow, params: {flow: '${input.x}'}}",
         "{type: event, params: {name: pause-the-line}}",

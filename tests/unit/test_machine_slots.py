@@ -246,7 +246,8 @@ nodes:
     "node",
     [
         "{type: log, params: {message: x, data: {a: 1}}}",
-        '{type: http.request, params: {url: x, headers: {A: "${secrets.TOKEN}", B: "${input.x}"}}}',
+        "{type: http.request, params: {url: 'http://x', "
+        'headers: {A: "${secrets.TOKEN}", B: "${input.x}"}}}',
     ],
 )
 def test_what_is_asked_again_is_the_same_and_the_plan_is_too(node: str) -> None:
