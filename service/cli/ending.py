@@ -38,6 +38,12 @@ _WRONG = ("FlowInvalid", "FlowNotFound", "InputInvalid")
 """Failures of a run that never got to its first node, the flow or its input being wrong."""
 
 
+_AS_TEXT = (
+    "A value of --set that reads as JSON is that, where the flow is not in FLOWS_DIR here; text "
+    "takes quotes then: --set 'zip=\"12345\"'"
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
     """How the end of a run is waited for, and where its output goes; `timeout` in seconds."""
@@ -148,6 +154,8 @@ def failure_text(outcome: RunOutcome) -> str:
         import json
 
         lines.append(f"  details   {json.dumps(error.details, ensure_ascii=False)[:1000]}")
+    if error.type == "InputInvalid" and not error.node and "expected text, found" in error.message:
+        lines.append(_AS_TEXT)
     lines.append(f"See what happened with: flowrunner logs {outcome.workflow_id}")
     return "\n".join(lines)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from claimcheck import errors as claim_errors
@@ -146,6 +148,15 @@ def test_a_failure_with_attempts_left_says_why_they_were_not_made() -> None:
     error = RunError(type="HttpStatus", message="404", node="account", attempt=1, attempts=5)
     told = failure_text(RunOutcome(status="failed", workflow_id="x", error=error))
     assert "  attempts  1 of 5: an error of this type is permanent, and not tried again" in told
+
+
+def test_whoever_set_a_number_for_a_text_is_told_how_to_write_it() -> None:
+    message = "the flow 'a' does not take this input: zip: expected text, found 1; write \"1\""
+    error = RunError(type="InputInvalid", message=message)
+    told = failure_text(RunOutcome(status="failed", workflow_id="x", error=error))
+    assert """--set 'zip="12345"'""" in told
+    inside = failure_text(RunOutcome(status="failed", error=replace(error, node="sub")))
+    assert "--set" not in inside
 
 
 def test_a_failure_without_a_node_leaves_out_what_it_does_not_know() -> None:
