@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import cast
 
 import pytest
@@ -88,7 +87,10 @@ def test_a_missing_key_is_told_at_the_mapping_with_its_description() -> None:
     (violation,) = violations(ORDER, {})
     assert (violation.kind, violation.path, violation.expected) == ("missing", (), "sku")
     assert violation.message == "'sku' is missing: Which article"
-    wrapped = {"required": ["a"], "properties": {"a": {"description": "Which\n article"}}}
+    wrapped: JsonObject = {
+        "required": ["a"],
+        "properties": {"a": {"description": "Which\n article"}},
+    }
     assert only(wrapped, {}) == "'a' is missing: Which article"
 
 
@@ -467,9 +469,16 @@ def test_a_required_name_that_a_run_may_give_is_no_problem(schema: JsonObject) -
     assert input_schema_problems(schema) == []
 
 
+def _nested(depth: int) -> Json:
+    value: Json = 0
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 @pytest.mark.parametrize(
     ("value", "word"),
-    [("\ud800", "half a character"), (reduce(lambda v, _: [v], range(300)), "deep")],
+    [("\ud800", "half a character"), (_nested(300), "deep")],
 )
 def test_a_value_that_no_schema_can_be_asked_about_is_told_so(value: Json, word: str) -> None:
     (violation,) = violations({"type": "object"}, value)
