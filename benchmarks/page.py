@@ -52,8 +52,8 @@ has a thousand nodes. It does not make itself findable by name and status, canno
 status, paused or continued as new, has no activity ids that name the node, and checks no input. \
 With inline nodes a flow is beside plain Python statements.
 
-A run of a flow has three events more, however long it is: the plan that it is pinned to, and \
-twice its search attributes; so has each sub-flow. Where several nodes end at the same time, the \
+A run of a flow has some events more, however long it is: the plan that it is pinned to, and \
+its search attributes; so has each sub-flow. Where several nodes end at the same time, the \
 number of workflow tasks varies with chance, on both sides.
 
 Memory is what the worker holds after it has collected its garbage and handed back what it can, \

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,7 @@ from benchmarks.place import place
 from benchmarks.pure import measure_planning, measure_scheduler
 from tests.server.support import ROOT, start_temporal, temporal_binary
 
-__all__ = ["FULL", "QUICK", "Programme", "main"]
+__all__ = ["FULL", "QUICK", "Programme", "main", "measure"]
 
 _MANY = 50
 
@@ -82,7 +83,7 @@ FULL = Programme(
         *_cases("chain", {"local": [10], "remote": [10]}, at_once=_MANY),
     ],
     tiers=[*_cases("chain", {"local": [100]}), *_cases("chain", {"local": [10]}, at_once=_MANY)],
-    effort=Effort(turn=0.5, case=8.0, pairs=3),
+    effort=Effort(turn=0.5, case=7.0, pairs=3),
     plannings=7,
     scheduled=[100, 1000, 10_000],
     cached=1000,
@@ -135,11 +136,12 @@ def _said(told: dict[str, Any]) -> dict[str, Any]:
     what = f"{told['shape']} {told['tier']} {told['nodes']}{many}"
     ratio = told["ratio"]["time"]
     text = f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
-    print(f"{what:36} {text:24} {told['pairs']} pairs", file=sys.stderr, flush=True)
+    cpu = told["ratio"]["cpu"]["median"]
+    print(f"{what:32} {text:22} CPU {cpu:.2f}, {told['pairs']} pairs", file=sys.stderr, flush=True)
     return told
 
 
-def _results(programme: Programme, *, quick: bool) -> dict[str, Any]:
+def measure(programme: Programme, *, quick: bool) -> dict[str, Any]:
     begun, load = time.monotonic(), os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as scratch, start_temporal(Path(scratch)) as server:
         found = asyncio.run(_measure(programme, server.address, Path(scratch)))
@@ -174,7 +176,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few cases; writes nothing")
     quick = parser.parse_args().quick
-    results = _results(QUICK if quick else FULL, quick=quick)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # ends what it started
+    results = measure(QUICK if quick else FULL, quick=quick)
     if quick:
         print(speed_page(results))
         return
