@@ -110,8 +110,9 @@ def _events(cases: list[dict[str, Any]]) -> Verdict:
 
 def _local(tiers: list[dict[str, Any]]) -> Verdict:
     gains = [case["ratio"]["time"]["median"] for case in tiers]
+    goal = f"a step of the local tier, that of short nodes: {LEAST_GAIN_OF_LOCAL:g} times as fast"
     return Verdict(
-        goal=f"a local step, as short nodes take, {LEAST_GAIN_OF_LOCAL:g} times as fast as a remote",
+        goal=f"{goal} as a remote one",
         measured=", ".join(
             f"{gain:.1f} times with {case['at_once']:,} at once"
             if case["at_once"] > 1
