@@ -24,6 +24,8 @@ _MARKS = {
     "skipped": ("–", "dim"),
     "cancelled": ("⊘", "yellow"),
 }
+_TOLERANT = ("!", "yellow")
+"""Of a node that succeeded, though something in it failed."""
 _STATUS_STYLES = {
     "completed": "green",
     "failed": "red",
@@ -65,10 +67,11 @@ def tree(view: RunView, title: str, now: datetime) -> Tree:
     waits = _waits(view, title)
     for node in view.nodes:
         parent = branches.get(_parent(node.path), root)
-        mark, style = _MARKS.get(node.state, ("?", ""))
+        mark, style = _mark(node)
         line = Text.assemble((mark, style), " ", (_label(node, parent is root), "bold"))
         if facts := "  ".join(_facts(node, waits.get(node.path), now)):
-            line.append(f"  {visible(facts)}", "red" if node.state == "failure" else "dim")
+            told = node.state == "failure" or node.is_tolerant
+            line.append(f"  {visible(facts)}", style if told else "dim")
         branches[_bare(node.path)] = parent.add(line)
     shown = {node.path for node in view.nodes}
     for path, words in waits.items():
@@ -79,6 +82,10 @@ def tree(view: RunView, title: str, now: datetime) -> Tree:
     return root
 
 
+def _mark(node: NodeView) -> tuple[str, str]:
+    return _TOLERANT if node.is_tolerant else _MARKS.get(node.state, ("?", ""))
+
+
 _DONE = ("success", "skipped")
 
 
@@ -87,7 +94,7 @@ def fitting(view: RunView, rows: int) -> RunView:
     surplus = len(view.nodes) - max(rows, 1)
     if surplus <= 0:
         return view
-    done = [node.path for node in view.nodes if node.state in _DONE]
+    done = [node.path for node in view.nodes if node.state in _DONE and not node.is_tolerant]
     left_out = dict.fromkeys(done[:surplus])
     nodes = tuple(node for node in view.nodes if node.path not in left_out)
     return replace(view, nodes=nodes, truncated=view.truncated + len(left_out))
@@ -98,7 +105,7 @@ def view_lines(view: RunView, workflow_id: str, now: datetime) -> list[str]:
     waits = _waits(view, workflow_id)
     lines = []
     for node in view.nodes:
-        mark = _MARKS.get(node.state, ("?", ""))[0]
+        mark, _ = _mark(node)
         facts = "  ".join(_facts(node, waits.get(node.path), now))
         depth = "  " * node.path.count("/")
         lines.append(f"{depth}{mark} {node.path}  {node.state}  {facts}".rstrip())

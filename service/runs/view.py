@@ -9,7 +9,15 @@ from typing import Any, cast
 
 from flowspec.values import Json, JsonObject
 
-__all__ = ["NodeView", "PendingAttempt", "RunView", "WaitView", "read_view", "with_pending"]
+__all__ = [
+    "NodeView",
+    "PendingAttempt",
+    "RunView",
+    "WaitView",
+    "belongs",
+    "read_view",
+    "with_pending",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +52,11 @@ class NodeView:
     ended: datetime | None = None
     error: str | None = None
     next_at: datetime | None = None
+
+    @property
+    def is_tolerant(self) -> bool:
+        """Whether something in it failed that it did not fail of."""
+        return self.state == "success" and self.error is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +110,7 @@ def _with_attempt(node: NodeView, pending: Mapping[str, PendingAttempt]) -> Node
     if node.state != "running":
         return node
     # A node's items and rounds are attempts of their own: `each.3`, `poll#2`.
-    own = [one for path, one in pending.items() if _belongs(path, node.path)]
+    own = [one for path, one in pending.items() if belongs(path, node.path)]
     worst = max(own, key=lambda one: one.attempt, default=None)
     if worst is None or worst.attempt < 2:
         return node
@@ -110,7 +123,8 @@ def _with_attempt(node: NodeView, pending: Mapping[str, PendingAttempt]) -> Node
     )
 
 
-def _belongs(path: str, node: str) -> bool:
+def belongs(path: str, node: str) -> bool:
+    """Whether a path is that of the node, or leads to an item or a round of it, or into those."""
     rest = path.removeprefix(node)
     return path.startswith(node) and (not rest or rest[0] in ".#")
 

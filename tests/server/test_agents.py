@@ -72,6 +72,11 @@ async def test_an_agent_answers_with_what_its_tools_gave_it(
     told = {each["tool_call_id"]: each["content"] for each in model.questions[1]["messages"][-2:]}
     assert '"degrees":21' in told["call_0"].replace(" ", "")
     assert "404" in told["call_1"]
+    status = product.cli("status", done["workflow_id"]).stdout
+    tolerated = next(line for line in status.splitlines() if "weather" in line)
+    assert tolerated.strip().startswith("! ")
+    assert "1 of 2 items failed; " in tolerated
+    assert "weather.1: HttpClientError: " in tolerated
 
 
 async def test_the_example_of_the_reference_runs(
