@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any, cast
 
@@ -22,7 +23,7 @@ from claimcheck.payloads import CLAIMS, Inline
 from flowspec.catalogue import Catalogue
 from flowspec.check import Checked, check
 from flowspec.jsonschemas import check_input, input_refused
-from flowspec.machine import labels_of, program_for
+from flowspec.machine import labels_of, program_of
 from flowspec.opening import FLOW_TYPE, OpeningWrong, read_opening
 from flowspec.plan import Plan, dump_plan
 from flowspec.problems import Problem, as_json, text
@@ -56,6 +57,15 @@ class _Given:
         self.claim = value if isinstance(value, Claim) else claim
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """What came of checking a text, and the plan as runs are given it."""
+
+    checked: Checked
+    plan: JsonObject
+    size: int
+
+
 class FlowResolver:
     """Finds, checks and plans flows; a flow seen before is not checked again.
 
@@ -74,7 +84,7 @@ class FlowResolver:
         self._flows = flows
         self._catalogue = catalogue
         self._search_attributes = search_attributes
-        self._plans: OrderedDict[str, Checked] = OrderedDict()
+        self._seen: OrderedDict[str, _Seen] = OrderedDict()
         self._lock = Lock()
 
     @activity.defn(name=RESOLVE)
@@ -130,7 +140,7 @@ class FlowResolver:
         if problems:
             return _refused(input_refused(plan.flow, problems))
         run = {**run, "flow": plan.flow, "version": plan.version}
-        labels = labels_of(program_for(plan), input=value, run=run)
+        labels = labels_of(program_of(resolved["plan"]), input=value, run=run)
         if given.claim is not None and value == whole:
             shown = self._claims.shown(given.claim, value)
         else:
@@ -146,34 +156,35 @@ class FlowResolver:
             return ApplicationError(str(error), type=FLOW_NOT_FOUND, non_retryable=True)
         except FlowUnreadable as error:
             return _invalid(str(error), (), None)
-        checked = self._check(str(source), file)
+        seen = self._check(str(source), file)
+        checked = seen.checked
         what = f"flow {name!r}" if name is not None else "the flow"
         if checked.plan is None:
             return _invalid(_listing(what, checked.problems, file), checked.problems, file)
-        plan = dump_plan(checked.plan)
-        size = len(to_json(plan))
-        if size > _MOST_PLAN:
+        if seen.size > _MOST_PLAN:
             return _invalid(
-                f"{what} is too large: its plan measures {size:,} bytes and {_MOST_PLAN:,} "
+                f"{what} is too large: its plan measures {seen.size:,} bytes and {_MOST_PLAN:,} "
                 "is the most; move parts of it into flows of their own",
                 (),
                 file,
             )
-        return checked.plan, {"plan": plan, "search_attributes": self._search_attributes}
+        return checked.plan, {"plan": seen.plan, "search_attributes": self._search_attributes}
 
-    def _check(self, source: str, file: str | None) -> Checked:
+    def _check(self, source: str, file: str | None) -> _Seen:
         names = self._flows.names()
         key = hashlib.sha256("\0".join((file or "", *names, source)).encode()).hexdigest()
         with self._lock:
-            if key in self._plans:
-                self._plans.move_to_end(key)
-                return self._plans[key]
+            if key in self._seen:
+                self._seen.move_to_end(key)
+                return self._seen[key]
         checked = check(source, self._catalogue, flow_names=names, file_name=file)
+        plan = {} if checked.plan is None else dump_plan(checked.plan)
+        seen = _Seen(checked=checked, plan=plan, size=len(to_json(plan)))
         with self._lock:
-            self._plans[key] = checked
-            while len(self._plans) > _KEPT:
-                self._plans.popitem(last=False)
-        return checked
+            self._seen[key] = seen
+            while len(self._seen) > _KEPT:
+                self._seen.popitem(last=False)
+        return seen
 
 
 def _listing(what: str, problems: tuple[Problem, ...], file: str | None) -> str:

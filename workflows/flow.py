@@ -12,8 +12,8 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from flowspec.jsonschemas import check_input, input_refused
-from flowspec.machine import Finished, Machine, program_for
-from flowspec.plan import NodePlan, Plan, PlanInvalid, load_plan
+from flowspec.machine import Finished, Machine, Program, program_of
+from flowspec.plan import NodePlan, Plan, PlanInvalid, dump_plan
 from flowspec.values import Json, JsonObject, Opaque
 from workflows.failures import run_failure
 from workflows.names import (
@@ -56,7 +56,7 @@ class FlowWorkflow:
 
     def __init__(self) -> None:
         self._machine: Machine | None = None
-        self._plan_json: JsonObject = {}
+        self._plan: Plan | None = None
         self._early: list[tuple[str, Json]] = []
         self._woken = False
         self._attributes = False
@@ -96,24 +96,24 @@ class FlowWorkflow:
                 ) from None  # the user's mistake, told whole: no stack of ours beside it
             raise
         self._attributes = bool(resolved["search_attributes"])
-        self._plan_json = resolved["plan"]
+        program = self._guarded(lambda: self._pin(resolved["plan"]))
         if beginning.hidden:  # checked where it could be read
-            return self._guarded(lambda: self._begin(resolved["input"], resolved["labels"]))
-        return self._guarded(lambda: self._begin(self._checked(beginning.input)))
+            labels = resolved["labels"]
+            return self._guarded(lambda: self._begin(program, resolved["input"], labels))
+        given = self._guarded(lambda: _checked(program.plan, beginning.input))
+        return self._guarded(lambda: self._begin(program, given))
 
-    def _checked(self, given: Json) -> Json:
-        plan = load_plan(self._plan_json)
-        value, problems = check_input(plan.input, given)
-        if problems:
-            raise ApplicationError(
-                input_refused(plan.flow, problems), type="InputInvalid", non_retryable=True
-            )
-        return value
+    def _pin(self, plan: Json) -> Program:
+        program = program_of(plan)
+        self._plan = program.plan
+        return program
 
-    def _begin(self, value: Json, labels: dict[str, str] | None = None) -> Machine:
-        plan = load_plan(self._plan_json)
+    def _begin(
+        self, program: Program, value: Json, labels: dict[str, str] | None = None
+    ) -> Machine:
+        plan = program.plan
         run = {**_run(), "flow": plan.flow, "version": plan.version}
-        machine = Machine.start(program_for(plan), run=run, input=value, now=workflow.time())
+        machine = Machine.start(program, run=run, input=value, now=workflow.time())
         if self._attributes:
             self._label(plan, machine.labels() if labels is None else labels)
         return machine
@@ -136,18 +136,16 @@ class FlowWorkflow:
             return self._begin_shard(beginning.shard)
         if beginning.continued is None:
             return None
-        self._plan_json = cast(JsonObject, beginning.continued["plan"])
         self._attributes = bool(beginning.continued["search_attributes"])
         self._shown_status = str(beginning.continued["shown_status"])
         state = cast(JsonObject, beginning.continued["state"])
-        machine = Machine.load(program_for(load_plan(self._plan_json)), state)
+        machine = Machine.load(self._pin(beginning.continued["plan"]), state)
         machine.rearm()
         return machine
 
     def _begin_shard(self, shard: JsonObject) -> Machine:
-        self._plan_json = cast(JsonObject, shard["plan"])
         run = cast(JsonObject, shard["run"])
-        program = program_for(load_plan(self._plan_json))
+        program = self._pin(shard["plan"])
         return Machine.start_shard(program, run=run, shard=shard, now=workflow.time())
 
     async def _drive(self, machine: Machine) -> Finished:
@@ -200,8 +198,9 @@ class FlowWorkflow:
             container[key] = claim
 
     def _move(self, machine: Machine) -> NoReturn:
+        assert self._plan is not None
         state: JsonObject = {
-            "plan": self._plan_json,
+            "plan": dump_plan(self._plan),
             "state": machine.dump(),
             "search_attributes": self._attributes,
             "shown_status": self._shown_status,
@@ -294,7 +293,7 @@ class FlowWorkflow:
     @workflow.query
     def plan(self) -> Any:
         """The plan this run is pinned to."""
-        return inline(self._plan_json)
+        return inline({} if self._plan is None else dump_plan(self._plan))
 
     # -- what people say -----------------------------------------------------------------------
 
@@ -354,6 +353,15 @@ class FlowWorkflow:
         objection = self._guarded(lambda: machine.objection(decision))
         if objection is not None:
             raise _not_accepted(objection)
+
+
+def _checked(plan: Plan, given: Json) -> Json:
+    value, problems = check_input(plan.input, given)
+    if problems:
+        raise ApplicationError(
+            input_refused(plan.flow, problems), type="InputInvalid", non_retryable=True
+        )
+    return value
 
 
 def _run() -> JsonObject:

@@ -29,7 +29,7 @@ from flowspec.machine.operations import (
     Stop,
     make_error,
 )
-from flowspec.machine.program import Program, program_for
+from flowspec.machine.program import Program, program_of
 from flowspec.machine.runs import Runs
 from flowspec.machine.shards import SHARD_ARGUMENT
 from flowspec.machine.state import FrameState, RunState, slots
@@ -56,7 +56,7 @@ __all__ = [
     "failure_message",
     "labels_of",
     "make_error",
-    "program_for",
+    "program_of",
 ]
 
 _BUDGET = 20_000

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from flowspec.expressions import (
     Expression,
@@ -15,14 +16,11 @@ from flowspec.expressions import (
     compile_template,
 )
 from flowspec.machine.caching import keyed
-from flowspec.plan import GraphPlan, NodePlan, Plan
+from flowspec.plan import GraphPlan, NodePlan, Plan, canonical, load_plan
 from flowspec.routes import Graph
 from flowspec.values import Json
 
-__all__ = ["Program", "program_for"]
-
-_KEPT = 256
-_programs: OrderedDict[str, Program] = OrderedDict()
+__all__ = ["Program", "program_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,13 +133,11 @@ def _with_nested(node: NodePlan) -> Iterator[NodePlan]:
         yield from _nodes(node.graph)
 
 
-def program_for(plan: Plan) -> Program:
-    """The program of a plan; the last few hundred are kept, for runs share them."""
-    program = _programs.get(plan.hash)
-    if program is None:
-        program = _programs[plan.hash] = Program(plan)
-        if len(_programs) > _KEPT:
-            _programs.popitem(last=False)
-    else:
-        _programs.move_to_end(plan.hash)
-    return program
+def program_of(plan: Json) -> Program:
+    """The program of a plan as JSON, which all its runs share; raises `PlanInvalid`."""
+    return _program(canonical(plan))
+
+
+@lru_cache(maxsize=256)
+def _program(text: str) -> Program:
+    return Program(load_plan(json.loads(text)))
