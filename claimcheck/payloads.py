@@ -217,7 +217,7 @@ def data_converter(
     the texts of errors are payloads too, which the codec encrypts.
     """
     made: Callable[[], PayloadConverter] = (
-        partial(ValueConverter, claim_type)
+        partial(_itself, ValueConverter(claim_type))
         if around is None
         else partial(AroundConverter, around.payload_converter_class)
     )
@@ -233,6 +233,11 @@ def data_converter(
         payload_converter_class=cast(type[PayloadConverter], made),
         payload_codec=codec,
     )
+
+
+def _itself(converter: ValueConverter) -> ValueConverter:
+    """It keeps nothing, so that one is enough; the SDK asks for one several times a step."""
+    return converter
 
 
 def write_json(value: Any) -> tuple[bytes, int]:
