@@ -1,6 +1,6 @@
 """A small HTTP service on loopback for the examples to talk to.
 
-    python examples/service.py examples/order-saga
+    python -m examples.service examples/order-saga
 
 plays `service.yaml` of that example on the port its `input.json` names: a list of
 `{method, path, answers}`, where each request takes the next answer (`status`, `json`, `headers`,
@@ -175,7 +175,7 @@ def _encode(body: Any) -> tuple[bytes, dict[str, str]]:
 
 def main() -> None:
     if len(sys.argv) != 2 or not (script := Path(sys.argv[1]) / "service.yaml").is_file():
-        sys.exit("usage: python examples/service.py FOLDER_OF_AN_EXAMPLE_WITH_A_SERVICE")
+        sys.exit("usage: python -m examples.service FOLDER_OF_AN_EXAMPLE_WITH_A_SERVICE")
     with HttpService(DEFAULT_PORT) as service:
         play(service, script)
         print(f"{script} answers at {service.url}; Ctrl-C ends it", flush=True)
