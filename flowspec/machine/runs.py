@@ -14,6 +14,7 @@ from flowspec.machine.locks import Locks
 from flowspec.machine.operations import make_error
 from flowspec.machine.shards import Shards
 from flowspec.machine.state import SHOWN_FAILURES, FrameState, ItemState, NodeRun, Todo
+from flowspec.machine.status import brief
 from flowspec.plan import ForeachPlan, NodePlan
 from flowspec.values import Json, JsonObject, Opaque
 
@@ -372,25 +373,13 @@ class Runs:
             state=result["outcome"],
             ended=self._core.now,
             action=result.get("action"),
-            error=_brief(result.get("error")),
+            error=brief(result),
         )
         self._core.do("undo.end" if run.undo else "node.end", run.frame, run.node, result)
 
 
 def _error_name(run: NodeRun) -> JsonObject | None:
     return {"error": run.error} if run.error is not None else None
-
-
-def _brief(error: Json) -> Json:
-    """What people need to see of an error; the whole of it is in the history."""
-    if not isinstance(error, dict):
-        return None
-    message = str(error["message"])
-    return {
-        "type": error["type"],
-        "message": message if len(message) <= 500 else f"{message[:500]}…",
-        "attempt": error["attempt"],
-    }
 
 
 def _tolerated(plan: ForeachPlan, total: int) -> int:

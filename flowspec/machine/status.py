@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import cast
 
 from flowspec.machine.inline import iso
 from flowspec.machine.state import RunState
 from flowspec.values import Json, JsonObject
 
-__all__ = ["glance_of", "status_of"]
+__all__ = ["brief", "glance_of", "status_of"]
+
+_LONGEST_MESSAGE = 500
 
 
 def status_of(state: RunState, phase: str, limit: int) -> JsonObject:
@@ -52,3 +55,27 @@ def _shown(record: JsonObject) -> JsonObject:
         if isinstance(value, int | float):
             shown[moment] = iso(value)
     return shown
+
+
+def brief(result: JsonObject) -> Json:
+    """What people need to see of a result's error; the whole of it is in the history.
+
+    Of a node that succeeded though items of it failed, that is the `first` of them too.
+    """
+    error = result.get("error")
+    if not isinstance(error, dict):
+        return None
+    told: JsonObject = {
+        "type": error["type"],
+        "message": _shortened(error["message"]),
+        "attempt": error["attempt"],
+    }
+    if result["outcome"] == "success":
+        first = cast("dict[str, list[JsonObject]]", error["details"])["failed"][0]
+        told["first"] = {**first, "message": _shortened(first["message"])}
+    return told
+
+
+def _shortened(message: Json) -> str:
+    text = str(message)
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"

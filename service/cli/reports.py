@@ -33,7 +33,6 @@ from service.runs.looking import (
 )
 from service.runs.payloads import reader_for
 from service.runs.stuck import why_stuck
-from service.runs.tolerated import with_failures
 from service.runs.view import RunView, with_pending
 from service.settings import load_worker_settings
 
@@ -81,8 +80,7 @@ async def _view(
     except VALUE_ERRORS as error:
         unasked = f"what the run answers cannot be read ({error})"
     else:
-        view = with_pending(view, pending_attempts(client, description))
-        return await with_failures(client, handle, view), None
+        return with_pending(view, pending_attempts(client, description)), None
     return await view_from_history(client, handle, description), unasked
 
 

@@ -9,15 +9,7 @@ from typing import Any, cast
 
 from flowspec.values import Json, JsonObject
 
-__all__ = [
-    "NodeView",
-    "PendingAttempt",
-    "RunView",
-    "WaitView",
-    "belongs",
-    "read_view",
-    "with_pending",
-]
+__all__ = ["NodeView", "PendingAttempt", "RunView", "WaitView", "read_view", "with_pending"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +102,7 @@ def _with_attempt(node: NodeView, pending: Mapping[str, PendingAttempt]) -> Node
     if node.state != "running":
         return node
     # A node's items and rounds are attempts of their own: `each.3`, `poll#2`.
-    own = [one for path, one in pending.items() if belongs(path, node.path)]
+    own = [one for path, one in pending.items() if _belongs(path, node.path)]
     worst = max(own, key=lambda one: one.attempt, default=None)
     if worst is None or worst.attempt < 2:
         return node
@@ -123,8 +115,7 @@ def _with_attempt(node: NodeView, pending: Mapping[str, PendingAttempt]) -> Node
     )
 
 
-def belongs(path: str, node: str) -> bool:
-    """Whether a path is that of the node, or leads to an item or a round of it, or into those."""
+def _belongs(path: str, node: str) -> bool:
     rest = path.removeprefix(node)
     return path.startswith(node) and (not rest or rest[0] in ".#")
 
@@ -132,8 +123,9 @@ def belongs(path: str, node: str) -> bool:
 def _node(data: JsonObject) -> NodeView:
     error = data.get("error")
     told: JsonObject = error if isinstance(error, dict) else {}
+    path = str(data.get("path", data.get("id", "?")))
     return NodeView(
-        path=str(data.get("path", data.get("id", "?"))),
+        path=path,
         type=str(data.get("type", "")),
         title=str(data.get("title", "")),
         state=str(data.get("state", "running")),
@@ -144,8 +136,16 @@ def _node(data: JsonObject) -> NodeView:
         attempt=_count(data.get("attempts", told.get("attempt"))),
         started=_moment(data.get("started")),
         ended=_moment(data.get("ended")),
-        error=f"{told.get('type')}: {told.get('message')}" if told else None,
+        error=_error(path, told) if told else None,
     )
+
+
+def _error(path: str, told: JsonObject) -> str:
+    text = f"{told.get('type')}: {told.get('message')}"
+    first = told.get("first")
+    if not isinstance(first, dict):
+        return text
+    return f"{text}; {path}.{first.get('index')}: {first.get('type')}: {first.get('message')}"
 
 
 def _wait(data: JsonObject) -> WaitView:

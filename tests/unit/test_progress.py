@@ -10,8 +10,6 @@ import pytest
 from rich.console import Console
 
 from service.cli.progress import ChangeLines, fitting, seconds, tree, view_lines
-from service.runs.history import LogEntry
-from service.runs.tolerated import first_failures
 from service.runs.view import NodeView, PendingAttempt, RunView, read_view, with_pending
 
 START = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC)
@@ -96,31 +94,16 @@ def test_the_tree_shows_how_each_node_stands() -> None:
 
 
 def test_a_node_that_succeeded_though_items_failed_does_not_look_like_the_others() -> None:
-    error = {"type": "ItemsFailed", "message": "1 of 2 items failed", "attempt": 1}
+    first = {"index": 1, "type": "HttpStatus", "message": "404"}
+    message = "1 of 2 items failed"
+    error = {"type": "ItemsFailed", "message": message, "attempt": 1, "first": first}
     view = _view(_node("a"), _node("each", total=2, done=2, error=error))
-    told = "each  log  2/2  1.0 s  ItemsFailed: 1 of 2 items failed"
+    says = "ItemsFailed: 1 of 2 items failed; each.1: HttpStatus: 404"
+    told = f"each  log  2/2  1.0 s  {says}"
     assert _drawn(view)[1:] == ["├── ✔ a  log  1.0 s", f"└── ! {told}"]
     lines = view_lines(view, "hire-1", START)
-    assert lines[1] == "! each  success  log  2/2  1.0 s  ItemsFailed: 1 of 2 items failed"
+    assert lines[1] == f"! each  success  log  2/2  1.0 s  {says}"
     assert [node.path for node in fitting(view, 1).nodes] == ["each"]
-
-
-def test_the_first_failure_of_a_node_is_the_first_of_its_last_execution() -> None:
-    def failed(seconds: float, node: str, error: str) -> LogEntry:
-        time = START + timedelta(seconds=seconds)
-        return LogEntry(time=time, event=1, kind="node.failed", node=node, error=error)
-
-    nodes = [
-        NodeView(path="each", state="success", started=START + timedelta(seconds=1)),
-        NodeView(path="fine", state="success", started=START),
-    ]
-    entries = [
-        failed(0, "each.0", "Old: before"),
-        failed(2, "other.0", "Other: elsewhere"),
-        failed(3, "each.4/inner", "HttpStatus: 404"),
-        failed(4, "each.5", "HttpStatus: 500"),
-    ]
-    assert first_failures(nodes, entries) == {"each": "each.4/inner: HttpStatus: 404"}
 
 
 def test_nodes_of_a_block_stand_under_it_with_their_item() -> None:
