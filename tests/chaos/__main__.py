@@ -19,6 +19,7 @@ from tests.chaos.campaign import Campaign, Plan
 from tests.chaos.report import as_json, table
 from tests.chaos.versions import unpacked, version_before
 from tests.s3 import start_s3
+from tests.server.support import ROOT
 
 
 def main() -> None:
@@ -32,6 +33,7 @@ def main() -> None:
         faults=told.faults,
         seed=told.seed,
         a_round=min(50, max(10, told.faults // 3)),
+        tree=told.tree.absolute(),
         old=unpacked(old, folder / "old") if old else None,
     )
     begun = time.monotonic()
@@ -52,6 +54,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--folder", type=Path, help="where logs and the JSON go; must be empty")
     parser.add_argument("--old", help="the commit of the other version, or 'none'")
+    parser.add_argument("--tree", type=Path, default=ROOT, help="the product; default this one")
     return parser.parse_args()
 
 

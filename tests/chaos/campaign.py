@@ -20,6 +20,7 @@ from tests.chaos.signs import at_work, expecting
 from tests.chaos.traffic import Traffic
 from tests.chaos.workload import KINDS
 from tests.s3 import S3Server
+from tests.server.support import ROOT
 
 __all__ = ["Campaign", "Plan", "Struck"]
 
@@ -33,7 +34,8 @@ class Plan:
 
     `at_once` faults strike side by side, each `pause` seconds at most after the one before.
     `patience` is how long a chosen moment is waited for. `without` are faults that are not made.
-    `old` is the folder of another version, which takes part in every third round.
+    `tree` is the folder of the product, `old` that of another version, which takes part in every
+    third round.
     """
 
     faults: int
@@ -47,6 +49,7 @@ class Plan:
     continue_after: int = 60
     kinds: tuple[str, ...] = tuple(KINDS)
     without: tuple[str, ...] = ()
+    tree: Path = ROOT
     old: Path | None = None
 
 
@@ -107,8 +110,8 @@ class Campaign:
         old = self.plan.old if number % 3 == 2 else None
         name = f"round-{number}"
         ledger.forget()
-        workers = self.plan.workers
-        async with cluster(self.folder / name, server, workers=workers, s3=s3) as here:
+        workers, tree = self.plan.workers, self.plan.tree
+        async with cluster(self.folder / name, server, workers=workers, s3=s3, tree=tree) as here:
             traffic = self._traffic(here, ledger)
             await self._under_way(here, traffic, ledger, old)
             await self._check(name, here, traffic, ledger, old)

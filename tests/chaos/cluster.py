@@ -148,6 +148,8 @@ class Cluster:
 
     def kept_values(self) -> dict[str, Any]:
         """What is in the key-value store, by key."""
+        if not (self.product.folder / _KEPT).exists():
+            return {}
         with closing(sqlite3.connect(self.product.folder / _KEPT)) as database:
             items = database.execute("SELECT key, value FROM items")
             return {key: json.loads(value) for key, value in items}
@@ -155,9 +157,15 @@ class Cluster:
 
 @asynccontextmanager
 async def cluster(
-    folder: Path, server: Unit, *, workers: int, s3: S3Server | None, **settings: str
+    folder: Path,
+    server: Unit,
+    *,
+    workers: int,
+    s3: S3Server | None,
+    tree: Path = ROOT,
+    **settings: str,
 ) -> AsyncIterator[Cluster]:
-    """Workers of the shipped product beside a server that somebody keeps already."""
+    """Workers of the product in the folder `tree`, beside a server that somebody keeps already."""
     store = _proxy(folder, s3) if s3 else None
     blobs, more = _blobs(folder, s3, store)
     product = Product(
@@ -174,7 +182,7 @@ async def cluster(
             **settings,
         },
     )
-    units = [_worker(product, ROOT, f"worker-{number}") for number in range(workers)]
+    units = [_worker(product, tree, f"worker-{number}") for number in range(workers)]
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(blobs)
         for unit in [*([store] if store else []), *units]:

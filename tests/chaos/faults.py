@@ -101,6 +101,15 @@ async def _freeze_server(on: Strike) -> None:
     await _frozen(on.cluster.server, on.random.uniform(0.5, 4))
 
 
+async def _unheard(on: Strike) -> None:
+    """Workers do what they have begun, can tell nobody, and die: all of it was for nothing."""
+    server = on.cluster.server
+    frozen = asyncio.create_task(_frozen(server, 1.0))
+    await asyncio.sleep(0.7)
+    await _kill_workers(on)
+    await frozen
+
+
 async def _frozen(unit: Unit, seconds: float) -> None:
     process = unit.running
     unit.send(STOP)
@@ -145,6 +154,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("kill all workers", _kill_workers),
     Fault("kill the server", _kill_server, often=3),
     Fault("kill everything", _kill_all),
+    Fault("kill workers that are not heard", _unheard, often=3),
     Fault("end a worker", _stop_worker),
     Fault("freeze a worker", _freeze_worker),
     Fault("freeze a worker for long", _freeze_long, often=1),

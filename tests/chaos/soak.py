@@ -68,7 +68,7 @@ async def soak(folder: Path, *, seconds: float, width: int, seed: int) -> Soaked
     soaked = Soaked()
     server = server_unit(folder / "server", continue_after=60)
     tasks = folder / "tasks"
-    settings = {
+    settings: Any = {
         "CHAOS_TASKS_FILE": str(tasks),
         "PYTHONPATH": f"{_WATCHING}:{ROOT}",
         "CLAIM_CHECK_CACHE": "8MB",  # so that it is full, and does not look like a leak
