@@ -11,7 +11,7 @@ from typing import Any, cast
 from benchmarks.shapes import SHAPES
 from benchmarks.turns import spread
 from flowspec.check import check
-from flowspec.machine import Call, Machine, program_for
+from flowspec.machine import Call, Machine, Program, program_of
 from flowspec.plan import Plan, dump_plan, load_plan
 from flowspec.values import JsonObject
 from worker import catalogue
@@ -49,9 +49,9 @@ def measure_scheduler(sizes: list[int]) -> list[dict[str, Any]]:
         for nodes in sizes:
             text = SHAPES[shape].text(shape, nodes, "local")
             shorter = text.replace("message: step, level: debug", "message: m")  # at most 1 MiB
-            plan = _plan(shorter)
-            _played(plan)  # templates are compiled by the first run of a program
-            taken = [_step_us(plan) for _ in range(2 if nodes > 1000 else 7)]
+            program = program_of(dump_plan(_plan(shorter)))
+            _played(program)  # templates are compiled by the first run of a program
+            taken = [_step_us(program) for _ in range(2 if nodes > 1000 else 7)]
             found.append({"shape": shape, "nodes": nodes, "us_a_step": spread(taken).told()})
     return found
 
@@ -73,16 +73,17 @@ def _cpu_ms(action: Callable[[], Any], times: int) -> dict[str, float]:
     return spread(taken).told()
 
 
-def _step_us(plan: Plan) -> float:
+def _step_us(program: Program) -> float:
     gc.collect()
     begin = time.process_time()
-    steps = _played(plan)
+    steps = _played(program)
     return (time.process_time() - begin) * 1e6 / steps
 
 
-def _played(plan: Plan) -> int:
+def _played(program: Program) -> int:
     """One answer after the other, the oldest first; gives how many there were."""
-    machine = Machine.start(program_for(plan), run={**_RUN, "flow": plan.flow}, input={}, now=0.0)
+    run: JsonObject = {**_RUN, "flow": program.plan.flow}
+    machine = Machine.start(program, run=run, input={}, now=0.0)
     asked: deque[Call] = deque()
     steps = 0
     while True:
