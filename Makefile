@@ -38,6 +38,15 @@ test: setup ## Run every test, those on a real Temporal server and in a browser 
 check: lint ## Lint, types, import contracts and the tests that need no server
 	@exec $(PY) -m pytest -m "not server" $(AT_ONCE)
 
+.PHONY: chaos soak
+FAULTS := 500
+chaos: setup ## Kill, freeze and slow real processes under real runs; FAULTS=100, SEED=7
+	@exec $(PY) -m tests.chaos --faults $(FAULTS) $(if $(SEED),--seed $(SEED))
+
+MINUTES := 60
+soak: setup ## Run mixed flows for an hour, and see whether anything grows; MINUTES=5
+	@exec $(PY) -m tests.chaos.soak --minutes $(MINUTES)
+
 CASES := 1000000
 fuzz: setup ## Feed tests from a fuzzer, for hours; CASES=1000 for less
 	@VENV=$(VENV) sh scripts/fuzz.sh --cases $(CASES)
