@@ -10,7 +10,7 @@ AT_ONCE := --numprocesses=3 --dist=loadfile  # tests wait more than they compute
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo dev test check fuzz lint fmt lock clean
+.PHONY: help setup demo dev test check fuzz bench lint fmt lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ soak: setup ## Run mixed flows for an hour, and see whether anything grows; MINU
 CASES := 1000000
 fuzz: setup ## Feed tests from a fuzzer, for hours; CASES=1000 for less
 	@VENV=$(VENV) sh scripts/fuzz.sh --cases $(CASES)
+
+bench: setup ## Measure the speed, beside workflows by hand; QUICK=1 for a short look
+	@exec $(PY) -m benchmarks.speed $(if $(QUICK),--quick)
 
 lint: setup ## Lint, types and import contracts
 	$(VENV)/bin/ruff check
