@@ -4,7 +4,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/flowrunner
 WORKDIR /src
 COPY requirements/constraints.txt requirements/
-COPY pyproject.toml README.md LICENSE flowrunner.py worker.py ./
+COPY pyproject.toml README.md LICENSE flowrunner.py worker.py worker_settings.py ./
 COPY flowspec flowspec
 COPY simulator simulator
 COPY workflows workflows

@@ -97,4 +97,4 @@ def _product() -> list[Path]:
     """Whatever reads settings, that of them which makes other values of them included."""
     found = [path for path in (ROOT / "service").rglob("*.py") if "settings" not in path.parts]
     more = (ROOT / "service" / "settings" / name for name in ("claimcheck.py", "secrets.py"))
-    return [*found, ROOT / "worker.py", *more]
+    return [*found, ROOT / "worker.py", ROOT / "worker_settings.py", *more]

@@ -18,6 +18,7 @@ from temporalio.client import (
 )
 
 import worker
+import worker_settings
 from examples.llm_service import play_model
 from examples.service import HttpService, play
 from service.cli.checking import yaml_in
@@ -31,7 +32,7 @@ EXAMPLES = ROOT / "examples"
 FLOWS = {path.stem: path.read_text(encoding="utf-8") for path in yaml_in(EXAMPLES)}
 COMPOSITION = Composition(
     catalogue=worker.catalogue,
-    settings=worker.worker_settings,
+    settings=worker_settings.worker_settings,
     serve=worker.serve,
     supervise=worker.supervise,
     performs=worker.performs,

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-import worker
+import worker_settings
 from activities.script.script import ScriptOptions
 from activities.shell.options import ContainerOptions, ShellOptions
 from service.settings import SettingsInvalid, load_node_settings
 
 
 def test_how_much_memory_a_script_may_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    default = worker.node_options(load_node_settings()).get(ScriptOptions)
+    default = worker_settings.node_options(load_node_settings()).get(ScriptOptions)
     assert default == ScriptOptions() == ScriptOptions(most_memory=256 * 1024 * 1024)
     monkeypatch.setenv("FLOWRUNNER_SCRIPT_MEMORY", "2MB")
-    options = worker.node_options(load_node_settings()).get(ScriptOptions)
+    options = worker_settings.node_options(load_node_settings()).get(ScriptOptions)
     assert options == ScriptOptions(most_memory=2 * 1024 * 1024)
 
 
@@ -29,7 +29,7 @@ def test_a_size_that_is_none_is_refused(size: str, monkeypatch: pytest.MonkeyPat
 
 
 def test_programs_and_images_that_flows_may_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    options = worker.node_options(load_node_settings())
+    options = worker_settings.node_options(load_node_settings())
     assert options.get(ShellOptions) == ShellOptions()
     assert options.get(ContainerOptions).images == ()
     assert not options.get(ContainerOptions).bridge
@@ -38,7 +38,7 @@ def test_programs_and_images_that_flows_may_run(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("FLOWRUNNER_CONTAINER_ALLOW", "docker.io/a:*, localhost/b")
     monkeypatch.setenv("FLOWRUNNER_CONTAINER_ENGINE", str(sh))
     monkeypatch.setenv("FLOWRUNNER_CONTAINER_NETWORK", "bridge")
-    options = worker.node_options(load_node_settings())
+    options = worker_settings.node_options(load_node_settings())
     assert options.get(ShellOptions).programs == {"sh": sh, str(sh): sh}
     assert options.get(ContainerOptions) == ContainerOptions(
         images=("docker.io/a:*", "localhost/b"), engine=sh, bridge=True
@@ -51,7 +51,7 @@ def test_a_program_that_is_not_there_stops_the_start(
 ) -> None:
     monkeypatch.setenv(variable, "no-such-program")
     with pytest.raises(SettingsInvalid, match=f"{variable}: there is no program"):
-        worker.node_options(load_node_settings())
+        worker_settings.node_options(load_node_settings())
 
 
 def test_all_that_is_wrong_for_a_worker_is_told_at_once(
@@ -68,10 +68,10 @@ def test_all_that_is_wrong_for_a_worker_is_told_at_once(
     for name, value in wrong.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SettingsInvalid) as refused:
-        worker.worker_settings()
+        worker_settings.worker_settings()
     assert sorted(line.split(":")[0] for line in refused.value.problems) == sorted(wrong)
     with pytest.raises(SettingsInvalid) as refused:
-        worker.worker_settings(local=True)
+        worker_settings.worker_settings(local=True)
     assert not any("TEMPORAL_ADDRESS" in line for line in refused.value.problems)
 
 
@@ -89,6 +89,6 @@ def test_what_only_the_worker_understands_is_told_with_the_rest(
     for name, value in wrong.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SettingsInvalid) as refused:
-        worker.worker_settings()
+        worker_settings.worker_settings()
     assert sorted(line.split(":")[0] for line in refused.value.problems) == sorted(wrong)
     assert "FLOWRUNNER_FILES_DIRS: there is no folder '/nowhere'" in refused.value.problems

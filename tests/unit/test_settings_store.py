@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import worker
+import worker_settings
 from activities.rag.options import VectorOptions
 from activities.store.options import StoreOptions
 from service.settings import SettingsInvalid, load_node_settings
@@ -23,7 +23,7 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def options() -> StoreOptions:
-    return worker.node_options(load_node_settings()).get(StoreOptions)
+    return worker_settings.node_options(load_node_settings()).get(StoreOptions)
 
 
 def test_without_variables_a_file_is_where_this_users_data_is(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_a_local_server_keeps_in_its_folder_what_nothing_else_is_said_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLOWRUNNER_VECTORS", "sqlite:///srv/vectors.db")
-    found = worker.node_options(load_node_settings().kept_in(tmp_path / "a b"))
+    found = worker_settings.node_options(load_node_settings().kept_in(tmp_path / "a b"))
     place = found.get(StoreOptions).place
     assert place is not None
     assert place.path == tmp_path / "a b" / "store.db"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import worker
+import worker_settings
 from activities.rag.options import VectorPlace
 from service.settings import SettingsInvalid, load_node_settings
 
@@ -24,7 +24,7 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def place() -> VectorPlace | None:
     from activities.rag.options import VectorOptions
 
-    return worker.node_options(load_node_settings()).get(VectorOptions).place
+    return worker_settings.node_options(load_node_settings()).get(VectorOptions).place
 
 
 def test_without_variables_a_file_is_where_this_users_data_is(tmp_path: Path) -> None:
