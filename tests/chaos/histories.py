@@ -27,7 +27,8 @@ __all__ = ["history_findings"]
 
 _STANDING = ("flowrunner.lock", "flowrunner.rate", "flowrunner.cache")
 _CLOSED = ("_COMPLETED", "_FAILED", "_CANCELED", "_CONTINUED_AS_NEW", "_TIMED_OUT", "_TERMINATED")
-_HARMLESS = ("ResetSticky", "ForceCloseCommand", "TMPRL1101")
+_HARMLESS = ("ResetSticky", "ForceCloseCommand", "UnhandledCommand", "TMPRL1101")
+"""What the server or a worker that was frozen says where the task is simply done again."""
 
 
 async def history_findings(
