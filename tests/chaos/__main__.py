@@ -36,16 +36,21 @@ def main() -> None:
         tree=told.tree.absolute(),
         old=unpacked(old, folder / "old") if old else None,
     )
-    begun = time.monotonic()
     with start_s3(folder) as s3:
         campaign = Campaign(plan=plan, folder=folder, s3=s3, tell=_tell)
-        asyncio.run(campaign.run())
-    file = folder / "chaos.json"
-    file.write_text(json.dumps(as_json(campaign, seconds=time.monotonic() - begun), indent=2))
-    print(f"\n{table(campaign)}\nwritten to {file}")
+        begun = time.monotonic()
+        try:
+            asyncio.run(campaign.run())
+        finally:  # also of a campaign that was broken off
+            _write(campaign, folder / "chaos.json", time.monotonic() - begun)
     if campaign.findings:
         print("", *campaign.findings, f"again: --faults {told.faults} --seed {told.seed}", sep="\n")
         sys.exit(1)
+
+
+def _write(campaign: Campaign, file: Path, seconds: float) -> None:
+    file.write_text(json.dumps(as_json(campaign, seconds=seconds), indent=2))
+    print(f"\n{table(campaign)}\nwritten to {file}")
 
 
 def _arguments() -> argparse.Namespace:
