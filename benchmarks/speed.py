@@ -32,6 +32,7 @@ from tests.server.support import ROOT, start_temporal, temporal_binary
 __all__ = ["FULL", "QUICK", "Programme", "main", "measure"]
 
 _MANY = 50
+_SOME = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +84,7 @@ FULL = Programme(
         *_cases("chain", {"local": [10], "remote": [10]}, at_once=_MANY),
     ],
     tiers=[*_cases("chain", {"local": [100]}), *_cases("chain", {"local": [10]}, at_once=_MANY)],
-    effort=Effort(turn=0.5, case=7.0, pairs=3),
+    effort=Effort(turn=0.5, case=6.0, pairs=3),
     plannings=7,
     scheduled=[100, 1000, 10_000],
     cached=1000,
@@ -96,15 +97,15 @@ QUICK = Programme(
         *_cases("chain", {"local": [10, 100], "remote": [10]}),
         *_cases("fan", {"local": [10], "remote": [10]}),
         *_cases("mixed", {"local": [10]}),
-        *_cases("chain", {"local": [10], "remote": [10]}, at_once=_MANY),
-        *_cases("mixed", {"local": [10]}, at_once=_MANY),
+        *_cases("chain", {"local": [10], "remote": [10]}, at_once=_SOME),
+        *_cases("mixed", {"local": [10]}, at_once=_SOME),
     ],
     controls=_cases("chain", {"local": [100]}),
     tiers=_cases("chain", {"local": [100]}),
     effort=Effort(turn=0.2, case=2.5, pairs=3),
     plannings=3,
     scheduled=[100, 1000],
-    cached=200,
+    cached=100,
     cached_turns=1,
     cached_large=0,
 )
