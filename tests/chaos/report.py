@@ -33,9 +33,9 @@ def table(campaign: Campaign) -> str:
 
 def _table(title: str, columns: tuple[str, ...], counted: Counter[Any]) -> list[str]:
     names = sorted({name for name, _ in counted})
-    head = f"{title:28}" + "".join(f"{column:>11}" for column in columns)
+    head = f"{title:34}" + "".join(f"{column:>11}" for column in columns)
     rows = (
-        f"{name:28}" + "".join(f"{counted[name, column]:>11}" for column in columns)
+        f"{name:34}" + "".join(f"{counted[name, column]:>11}" for column in columns)
         for name in names
     )
     return [head, *rows]

@@ -1,8 +1,8 @@
 """`python -m tests.chaos.soak [--minutes 60]`: mixed flows all the time, and nothing that grows.
 
 One shipped worker runs every flow of the workload, over and over, without any fault. Memory,
-threads, files, sockets and tasks of the worker are sampled; after the first fifth, which is for
-warming up, none of them may grow. Ends with 1 if one does, or if a run did not end as it should.
+threads, files, sockets and tasks of the worker are sampled; after the first fifth, and two minutes
+at least, which are for warming up, none of them may grow. Ends with 1 if one does, or if a run did not end as it should.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ __all__ = ["Soaked", "soak"]
 
 _EVERY = 2.0
 _WARM_UP = 0.2
+_LEAST_WARM_UP = 120.0
 _WATCHING = Path(__file__).with_name("watching")
 
 Series: TypeAlias = dict[str, list[tuple[float, float]]]
@@ -60,7 +61,10 @@ class Soaked:
 
 
 def _warm(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    return points[int(len(points) * _WARM_UP) :]
+    """Without the first fifth, of a short soak without its first minutes."""
+    seconds = points[-1][0]
+    begun = max(seconds * _WARM_UP, min(_LEAST_WARM_UP, seconds / 2))
+    return [point for point in points if point[0] >= begun]
 
 
 async def soak(folder: Path, *, seconds: float, width: int, seed: int) -> Soaked:
@@ -72,6 +76,8 @@ async def soak(folder: Path, *, seconds: float, width: int, seed: int) -> Soaked
         "CHAOS_TASKS_FILE": str(tasks),
         "PYTHONPATH": f"{_WATCHING}:{ROOT}",
         "CLAIM_CHECK_CACHE": "8MB",  # so that it is full, and does not look like a leak
+        # A pool of threads grows to its bound with the highest wave; this one is there at once.
+        "FLOWRUNNER_MAX_CONCURRENT_WORKFLOW_TASKS": "6",
         "FLOWRUNNER_LOG_LEVEL": "warning",
     }
     with Ledger() as ledger, start_s3(folder) as s3:
@@ -120,11 +126,11 @@ def _findings(here: Cluster, traffic: Traffic, ledger: Ledger) -> list[str]:
     return found
 
 
-def _table(title: str, verdicts: list[Verdict]) -> str:
+def _table(title: str, verdicts: list[Verdict], *, judging: bool) -> str:
     head = f"{title:12}{'first':>10}{'last':>10}{'an hour':>10}"
     rows = (
         f"{one.name:12}{one.first:>10.1f}{one.last:>10.1f}{one.an_hour:>+10.1f}"
-        f"{'  GROWS' if one.grows else ''}"
+        f"{'  GROWS' if one.grows and judging else ''}"
         for one in verdicts
     )
     return "\n".join([head, *rows])
@@ -144,7 +150,7 @@ def _as_json(soaked: Soaked, seconds: float) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--width", type=int, default=4, help="runs under way (default 4)")
+    parser.add_argument("--width", type=int, default=8, help="runs under way (default 8)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="where logs and the JSON go; must be empty")
     told = parser.parse_args()
@@ -155,8 +161,8 @@ def main() -> None:
     soaked = asyncio.run(soak(folder, seconds=seconds, width=told.width, seed=told.seed))
     file = folder / "soak.json"
     file.write_text(json.dumps(_as_json(soaked, seconds)))
-    print(_table("worker", soaked.verdicts()), "", sep="\n")
-    print(_table("server", soaked.seen_of_server()), "", sep="\n")
+    print(_table("worker", soaked.verdicts(), judging=True), "", sep="\n")
+    print(_table("server", soaked.seen_of_server(), judging=False), "", sep="\n")
     print(f"{soaked.runs} runs; written to {file}")
     if wrong := soaked.wrong():
         print("", *wrong, sep="\n")

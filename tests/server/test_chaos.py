@@ -18,9 +18,9 @@ async def test_runs_come_to_their_end_through_every_kind_of_fault(
     tmp_path: Path, s3_server: S3Server
 ) -> None:
     plan = Plan(
-        faults=11,
+        faults=12,
         seed=7,
-        a_round=11,
+        a_round=12,
         width=3,
         pause=0.3,
         patience=6,
