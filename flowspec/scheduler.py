@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, cast
 
+from flowspec.fates import Fate, Fates
 from flowspec.routes import Graph
 from flowspec.values import Json, JsonObject
 
@@ -29,7 +30,6 @@ __all__ = [
 
 OutcomeName = Literal["success", "failure", "skipped", "cancelled"]
 _Phase = Literal["waiting", "running", "ended"]
-_Fate = Literal["taken", "dead"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +88,8 @@ class Resolution:
 @dataclass
 class _State:
     phases: dict[str, _Phase]
-    fates: dict[int, _Fate] = field(default_factory=dict)
-    held: dict[int, _Fate] = field(default_factory=dict)
+    fates: Fates
+    held: dict[int, Fate] = field(default_factory=dict)
     rounds: list[int] = field(default_factory=list)
     closing: bool = False
     cleanup: dict[str, None] = field(default_factory=dict)
@@ -105,7 +105,9 @@ class Scheduler:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self._state = _State(
-            phases=dict.fromkeys(graph.nodes, "waiting"), rounds=[1] * len(graph.loops)
+            phases=dict.fromkeys(graph.nodes, "waiting"),
+            fates=Fates(graph, {}),
+            rounds=[1] * len(graph.loops),
         )
         self._running = 0
         self._unended = [len(loop.members) for loop in graph.loops]
@@ -138,7 +140,7 @@ class Scheduler:
             if self.graph.loops[loop].header == node
             for edge in self.graph.loops[loop].back
         ]
-        return tuple(e for e in (*back, *self.graph.incoming[node]) if fates.get(e) == "taken")
+        return tuple(e for e in (*back, *self.graph.incoming[node]) if fates.of(e) == "taken")
 
     def questions(self, node: str, outcome: Outcome) -> tuple[int, ...]:
         """The edges whose `when` has to be judged now that the node ended like this."""
@@ -177,8 +179,9 @@ class Scheduler:
         state = self._state
         state.closing = True
         for edge, plan in enumerate(self.graph.edges):
-            if plan.back or state.phases[plan.target] == "waiting":
-                state.fates.update({edge: "dead"} if edge in state.fates else {})
+            may_count = plan.back or state.phases[plan.target] == "waiting"
+            if may_count and state.fates.of(edge) is not None:
+                state.fates.decide(edge, "dead")
             state.held.update({edge: "dead"} if edge in state.held else {})
         steps: list[Step] = []
         if cancel:
@@ -224,14 +227,14 @@ class Scheduler:
             )
         )
 
-    def _resolve(self, edge: int, fate: _Fate) -> list[Step]:
+    def _resolve(self, edge: int, fate: Fate) -> list[Step]:
         if self.graph.left[edge] is not None:
             self._state.held[edge] = fate
             return []
         if self.graph.edges[edge].back:
-            self._state.fates[edge] = "dead" if self._state.closing else fate
+            self._state.fates.decide(edge, "dead" if self._state.closing else fate)
             return []
-        self._state.fates[edge] = fate
+        self._state.fates.decide(edge, fate)
         return self._consider(self.graph.edges[edge].target)
 
     # -- joins ---------------------------------------------------------------------------------
@@ -240,8 +243,8 @@ class Scheduler:
         """Start or skip a waiting node if its join is now decided."""
         if self._state.phases[node] != "waiting":
             return []
-        fates = [self._state.fates.get(edge) for edge in self.graph.incoming[node]]
-        taken, undecided = fates.count("taken"), fates.count(None)
+        fates = self._state.fates
+        taken, undecided = fates.taken_into(node), fates.undecided_into(node)
         join = self.graph.nodes[node].join
         if join == "all":
             decided, met = undecided == 0, taken > 0
@@ -289,7 +292,7 @@ class Scheduler:
     def _loop_rests(self, index: int) -> tuple[list[Step], bool]:
         """All members have ended: go round again, or let the edges that leave count."""
         loop, state = self.graph.loops[index], self._state
-        taken = [edge for edge in loop.back if state.fates.get(edge) == "taken"]
+        taken = [edge for edge in loop.back if state.fates.of(edge) == "taken"]
         outside = [join for join in self._given_up_for(loop.header) if join not in loop.members]
         if not taken or outside:
             return self._leave(index), False
@@ -305,7 +308,7 @@ class Scheduler:
         steps: list[Step] = []
         for edge in self.graph.loops[index].inside:
             if self.graph.left[edge] == index and edge in self._state.held:
-                self._state.fates[edge] = self._state.held.pop(edge)
+                self._state.fates.decide(edge, self._state.held.pop(edge))
                 steps += self._consider(self.graph.edges[edge].target)
         return steps
 
@@ -321,7 +324,7 @@ class Scheduler:
         for edge in loop.inside:
             state.held.pop(edge, None)
             if edge not in loop.back:
-                state.fates.pop(edge, None)
+                state.fates.forget(edge)
 
     # -- keeping -------------------------------------------------------------------------------
 
@@ -330,7 +333,7 @@ class Scheduler:
         phases: list[Json] = list(state.phases.values())
         return {
             "phases": phases,
-            "fates": {str(edge): fate for edge, fate in state.fates.items()},
+            "fates": {str(edge): fate for edge, fate in state.fates.as_dict().items()},
             "held": {str(edge): fate for edge, fate in state.held.items()},
             "rounds": list[Json](state.rounds),
             "closing": state.closing,
@@ -342,11 +345,11 @@ class Scheduler:
         """The scheduler that `dump` described, over the same graph."""
         self = cls(graph)
         phases = cast("list[_Phase]", data["phases"])
-        fates = cast("dict[str, _Fate]", data["fates"])
-        held = cast("dict[str, _Fate]", data["held"])
+        fates = cast("dict[str, Fate]", data["fates"])
+        held = cast("dict[str, Fate]", data["held"])
         self._state = _State(
             phases=dict(zip(graph.nodes, phases, strict=True)),
-            fates={int(edge): fate for edge, fate in fates.items()},
+            fates=Fates(graph, {int(edge): fate for edge, fate in fates.items()}),
             held={int(edge): fate for edge, fate in held.items()},
             rounds=list(cast("list[int]", data["rounds"])),
             closing=bool(data["closing"]),

@@ -46,6 +46,6 @@ def _wait(wait: dict[str, Any]) -> str:
 def _node(node: dict[str, Any]) -> str:
     mark = _MARKS.get(node["state"], "?")
     title = f" {node['title']}" if node.get("title") else ""
-    count = f" {node['done']}/{node['total']}" if "total" in node else ""
-    error = f": {node['error']['type']}: {node['error']['message']}" if "error" in node else ""
+    count = f" {node['done']}/{node['total']}" if node.get("total") is not None else ""
+    error = f": {node['error']['type']}: {node['error']['message']}" if node.get("error") else ""
     return f"{mark} `{node['path']}`{title}{count}{error}"

@@ -16,10 +16,12 @@ _LONGEST_MESSAGE = 500
 
 def status_of(state: RunState, phase: str, limit: int) -> JsonObject:
     records = [record for frame in state.records.values() for record in frame.values()]
-    return _status(state, phase, limit, _most_telling(records, limit), len(records))
+    shown = [_shown(record) for record in _most_telling(records, limit)]
+    return _status(state, phase, limit, shown, len(records))
 
 
 def glance_of(state: RunState, phase: str, limit: int) -> JsonObject:
+    """Of its nodes what is known stands as it is, moments as numbers: it is made at every step."""
     active = [state.records[run.frame][run.node] for run in islice(state.runs.values(), limit)]
     return _status(state, phase, limit, active, len(state.runs))
 
@@ -33,7 +35,7 @@ def _status(
         "status": phase,
         "started": state.run["started"],
         "paused": state.paused,
-        "nodes": [_shown(record) for record in shown],
+        "nodes": list[Json](shown),
         "truncated": total - len(shown),
         "waiting": list[Json](list(islice(state.waits.values(), limit))),
     }
