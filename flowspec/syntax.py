@@ -14,6 +14,8 @@ __all__ = ["Advice", "explain"]
 
 _GLUED = re.compile(r"^\s*(?:- )*([A-Za-z_][\w.-]*):([^\s/].*)$")
 _QUOTED = re.compile(r"""(["'])(?:(?!\1).)*\1\s*$""")
+_LAST_WORD = re.compile(r"""(?:"[^"]*"|'[^']*'|[^\s,{}\[\]"']+)\s*$""")
+_LONGEST_KEY = 1024
 _INDICATORS = {"@": "an @", "`": "a backquote", "%": "a %"}
 
 
@@ -125,6 +127,17 @@ def _escape(here: _Place) -> Advice | None:
             "a backslash in double quotes starts an escape, and this is none that YAML knows; "
             "double the backslash or use single quotes"
         ),
+    )
+
+
+def _long_key(here: _Place) -> Advice | None:
+    """YAML looks for the colon of a key no further than that."""
+    key = _LAST_WORD.search(here.before)
+    if key is None or not here.after.lstrip().startswith(":") or len(key[0]) <= _LONGEST_KEY:
+        return None
+    return Advice(
+        mark=Mark(line=here.stopped.line, column=key.start() + 1),
+        message=f"a key can have at most {_LONGEST_KEY:,} characters, quotes included",
     )
 
 
@@ -283,6 +296,7 @@ _RULES: tuple[Callable[[_Place], Advice | None], ...] = (
     _open_quote,
     _escape,
     _glued_colon,
+    _long_key,
     _second_colon,
     _open_bracket,
     _block_scalar,

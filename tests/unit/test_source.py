@@ -240,6 +240,8 @@ def test_the_number_of_problems_told_has_an_end() -> None:
         ("a: {b: 1", (1, 4), "the { that opens here is never closed"),
         ("a: [", (2, 1), "never closed"),
         ("a: {b: c]", (1, 9), "expected a comma or }"),
+        (f"a: {{'{'k' * 1023}': 1}}", (1, 5), "a key can have at most 1,024 characters"),
+        (f"a:\n  {'k' * 1025}: 1", (2, 3), "a key can have at most 1,024 characters"),
         ('a: "\\q"', (1, 5), "double the backslash"),
         ('a: "\\ud83d\\ude00"', (1, 7), "write the character itself"),
         ("a: 1\n  b: 2", (2, 3), "indented further than line 1"),
