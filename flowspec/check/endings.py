@@ -47,6 +47,7 @@ class Endings:
         self.edges = edges
         self.names = tuple(self.steps)
         self.place = {step.id: place for place, step in enumerate(steps)}
+        self._bits = {step.id: 1 << place for place, step in enumerate(steps)}
         self.everything = (1 << len(steps)) - 1
         self.order = tuple(node for node in shape.order if node in self.steps)
         self.starts = shape.starts
@@ -59,10 +60,10 @@ class Endings:
         self.loops = {
             loop.header: any_of(self.bit(member) for member in loop.members) for loop in shape.loops
         }
-        self.around = {
-            step.id: [bits for bits in self.loops.values() if bits & self.bit(step.id)]
-            for step in steps
-        }
+        self.around: dict[str, list[int]] = {step.id: [] for step in steps}
+        for loop in shape.loops:
+            for member in loop.members:
+                self.around[member].append(self.loops[loop.header])
         self.undone_by: dict[str, list[str]] = {}
         for step in steps:
             if step.undo is not None:
@@ -74,7 +75,7 @@ class Endings:
         self.of = {step.id: tuple(self._endings(step)) for step in steps}
 
     def bit(self, node: str) -> int:
-        return 1 << self.place[node]
+        return self._bits[node]
 
     def nodes(self, bits: int) -> Iterator[str]:
         while bits:
