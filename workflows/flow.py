@@ -23,7 +23,6 @@ from workflows.names import (
     FLOW_NAME,
     FLOW_STATUS,
     FLOW_VERSION,
-    JOINS_SHARDS,
     KEEPS_LARGE,
     LOCK_GRANTED,
     PAUSE,
@@ -71,7 +70,7 @@ class FlowWorkflow:
         if machine is None:
             machine = await self._resolve(beginning)
         self._machine = machine
-        machine.let_join(lambda: workflow.patched(JOINS_SHARDS))
+        machine.let_differ(workflow.patched)
         for name, value in self._early:
             self._deliver(name, value)
         finished = await self._drive(machine)

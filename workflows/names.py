@@ -16,7 +16,6 @@ __all__ = [
     "HELD_BY",
     "HINT",
     "INLINE",
-    "JOINS_SHARDS",
     "KEEP",
     "KEEPS_LARGE",
     "LOCK",
@@ -54,11 +53,6 @@ HELD_BY = "held-by"
 KEEPS_LARGE = "keeps-large-2026-11"
 """Patch: what a shard takes and gives is put into the store if it is large. Runs of 0.1.0, which
 had no store, sent it inline."""
-
-JOINS_SHARDS = "joins-shards-2026-11"
-"""Patch: shards of a wide `foreach` run side by side, put their outputs away unless they are small,
-and these are joined by a local activity. Before, they ran one after the other, and the run listed
-a claim for each item."""
 
 FLOW_NAME = SearchAttributeKey.for_keyword("FlowName")
 FLOW_VERSION = SearchAttributeKey.for_keyword("FlowVersion")

@@ -198,10 +198,10 @@ class Machine:
         """Start nothing new until the run has moved, so that it can."""
         self._core.draining = True
 
-    def let_join(self, may: Callable[[], bool]) -> None:
-        """Ask this before shards run side by side and are joined: a run that an earlier release
-        took so far must go on as it would have."""
-        self._core.joins = may
+    def let_differ(self, patched: Callable[[str], bool]) -> None:
+        """Ask this, with a patch's id, before anything is done that an earlier release did
+        otherwise: a run that it took so far must go on as it would have."""
+        self._core.patched = patched
 
     def watch(self, watcher: Watcher) -> None:
         """Let somebody look on from here; what they see is in no dump."""

@@ -38,7 +38,7 @@ class Core(Asking):
         self.schedulers: dict[str, Scheduler] = {}
         self.draining = False
         self.watcher = Watcher()
-        self.joins: Callable[[], bool] = lambda: True
+        self.patched: Callable[[str], bool] = lambda _: True
         self._handlers: dict[str, Callable[..., None]] = {
             "call.rest": self.rest,
             "call.again": self.ask_again,

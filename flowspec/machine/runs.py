@@ -12,6 +12,7 @@ from flowspec.machine.elements import batched, number_of, take_item
 from flowspec.machine.frames import node_path
 from flowspec.machine.locks import Locks
 from flowspec.machine.operations import make_error
+from flowspec.machine.patches import ORDERS_FAILURES
 from flowspec.machine.shards import Shards
 from flowspec.machine.state import SHOWN_FAILURES, FrameState, ItemState, NodeRun, Todo
 from flowspec.machine.status import brief
@@ -346,10 +347,16 @@ class Runs:
         if run.failed:
             foreach = self._core.plan_of(run).foreach
             assert foreach is not None
+            self._order_failures(run)
             message = f"{run.failures} of {number_of(run, foreach)} items failed"
             details: JsonObject = {"failed": list[Json](run.failed), "count": run.failures}
             result["error"] = make_error("ItemsFailed", message, node=run.path, details=details)
         self.finish(run, result)
+
+    def _order_failures(self, run: NodeRun) -> None:
+        in_order = sorted(run.failed, key=lambda failed: cast(int, failed["index"]))
+        if in_order != run.failed and self._core.patched(ORDERS_FAILURES):
+            run.failed = in_order
 
     @staticmethod
     def _overruled(run: NodeRun, result: JsonObject) -> JsonObject:

@@ -15,6 +15,7 @@ from flowspec.expressions import scope_for
 from flowspec.machine.core import Core
 from flowspec.machine.elements import drop_items, lanes_of, number_of, section
 from flowspec.machine.operations import Child, make_error
+from flowspec.machine.patches import JOINS_SHARDS
 from flowspec.machine.state import SHOWN_FAILURES, NodeRun
 from flowspec.plan import ForeachPlan, GraphPlan, NodePlan, Plan, dump_plan
 from flowspec.values import Json, JsonObject, Opaque
@@ -55,7 +56,7 @@ class Shards:
     def begin(self, run: NodeRun, plan: ForeachPlan) -> None:
         total = number_of(run, plan)
         run.parts = [None] * -(-total // plan.shard)
-        run.apart = self._core.joins()
+        run.apart = self._core.patched(JOINS_SHARDS)
         run.lanes = lanes_of(plan, total) if run.apart else 1
         self._core.do("run.shard", run.path)
 

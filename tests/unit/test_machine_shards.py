@@ -121,7 +121,7 @@ def wide(joins: bool = True, text: str = WIDE) -> Machine:
     run: JsonObject = {"id": "1", "workflow_id": "w", "flow": "wide", "version": "1", "started": ""}
     program = Program(sharded(plan_of(text), 2))
     machine = Machine.start(program, run=run, input={"items": list(range(10))}, now=0.0)
-    machine.let_join(lambda: joins)
+    machine.let_differ(lambda _: joins)
     return machine
 
 
