@@ -38,7 +38,10 @@ test: setup ## Run every test, those on a real Temporal server and in a browser 
 check: lint ## Lint, types, import contracts and the tests that need no server
 	@exec $(PY) -m pytest -m "not server" $(AT_ONCE)
 
-.PHONY: chaos soak
+.PHONY: chaos soak uncached
+uncached: setup ## Run the tests on real servers again, with workers that keep no run in memory
+	@TEST_UNCACHED=1 exec $(PY) -m pytest -m server $(AT_ONCE)
+
 FAULTS := 500
 chaos: setup ## Kill, freeze and slow real processes under real runs; FAULTS=100, SEED=7
 	@exec $(PY) -m tests.chaos --faults $(FAULTS) $(if $(SEED),--seed $(SEED))

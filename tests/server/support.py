@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -18,7 +19,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,12 @@ _BIN = Path(sys.executable).parent
 _LEAK = re.compile(
     r"ResourceWarning|was never awaited|was destroyed but it is pending|was never retrieved"
 )
+_PORTS = range(10_000, 32_000)
+"""Below those that systems give to connections going out: one such could take a port meanwhile."""
+
+UNCACHED = os.environ.get("TEST_UNCACHED") == "1"
+"""Whether workers keep no run in memory, so that each step of each is a replay."""
+
 _OURS = (
     *("FLOWRUNNER_", "TEMPORAL_", "FLOWS_DIR", "BLOB_STORAGE_", "CLAIM_CHECK_", "R2_", "AWS_"),
     *("XDG_DATA_HOME", "COLUMNS", "NO_COLOR", "FORCE_COLOR"),
@@ -63,10 +70,11 @@ def temporal_binary() -> Path:
 
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    while True:
+        port = random.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def clean_environment(**settings: str) -> dict[str, str]:
@@ -191,6 +199,8 @@ class Product:
             "FLOWRUNNER_HTTP_PRIVATE": "allow",  # what flows talk to here is on loopback
             "PYTHONWARNINGS": "always::ResourceWarning",  # `stop` looks for them
         }
+        if UNCACHED:
+            own["FLOWRUNNER_MAX_CACHED_WORKFLOWS"] = "0"
         if "BLOB_STORAGE_TYPE" not in {**self.settings, **settings}:
             own["BLOB_STORAGE_PATH"] = str(self.blobs)
         return clean_environment(**{**own, **self.settings, **settings})
