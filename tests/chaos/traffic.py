@@ -48,7 +48,8 @@ class Traffic:
     url: str
     random: Random
     kinds: tuple[str, ...] = tuple(KINDS)
-    patience: float = 150.0
+    patience: float = 600.0
+    """How long a run may take; a fault that a workflow task dies of costs it ten seconds."""
     ended: list[Ended] = field(default_factory=list)
     open: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
