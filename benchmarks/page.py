@@ -60,6 +60,25 @@ Memory is what the worker holds after it has collected its garbage and handed ba
 with so many runs in its cache that wait for a signal, less what it held with one; a worker of its \
 own each time."""
 
+_LIMITS = """\
+## Where the limits are
+
+**The beginning of a run.** Before its first node a run finds its flow, by a local activity whose \
+result is the plan that it is pinned to, and makes itself findable, by search attributes. That is \
+what a local step costs, once for a run and once for each sub-flow; flows of few short nodes show \
+it most. It is the price of a promise: a flow that is edited never touches a run that has started.
+
+**Each step.** The machine decides what follows ([the scheduler](#the-scheduler)), and as much \
+again goes into the call of the activity and into the lines that Temporal's UI shows of the run. A \
+remote step takes so long that it hardly shows; of a local one it is more than a twentieth. What \
+is left is spread over everything that a step is, with nothing in it that stands out.
+
+**Memory.** A workflow by hand that waits, and does nothing else, takes more in the SDK than what \
+was set as a goal for flows.
+
+**Checking.** The promises of a flow (what may be read where) are worked out for every node and \
+edge. A flow is checked once and its plan kept, so that a run pays for it only the first time."""
+
 _RUN_HEAD = (
     "| shape | tier | nodes | flow, ms a step | by hand | ratio | CPU, ms a step | by hand | ratio "
     "| |\n|---|---|--:|--:|--:|--:|--:|--:|--:|---|"
@@ -96,6 +115,7 @@ def speed_page(results: dict[str, Any]) -> str:
         "What the machine does for each step, without Temporal: it takes an answer, finds what "
         "follows, evaluates its parameters, and tells what runs now.",
         "\n".join(_scheduler(results["scheduler"])),
+        _LIMITS,
         _HOW,
     ]
     return "\n\n".join(parts) + "\n"
