@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from typing import Any
 
-from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.client import Client, WorkflowExecution, WorkflowHistory
 from temporalio.worker import Replayer
@@ -17,6 +15,7 @@ from claimcheck.cloakroom import Cloakroom
 from claimcheck.codec import ClaimCodec
 from claimcheck.payloads import data_converter
 from claimcheck.stores.contract import BlobStore
+from tests.payloads import payloads_of
 from workflows.cache import CacheEntry
 from workflows.flow import FlowWorkflow
 from workflows.lock import LockWorkflow
@@ -91,20 +90,6 @@ async def _replayed(history: WorkflowHistory, replayer: Replayer) -> AsyncIterat
     if result.replay_failure is not None:
         yield f"does not replay: {result.replay_failure}"
     await asyncio.sleep(0)
-
-
-def payloads_of(message: Any) -> Iterator[Payload]:
-    """Every payload anywhere in a protobuf message."""
-    if isinstance(message, Payload):
-        yield message
-        return
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
-        if field.message_type.GetOptions().map_entry:
-            value = [each for each in value.values() if hasattr(each, "ListFields")]
-        for entry in [value] if hasattr(value, "ListFields") else value:
-            yield from payloads_of(entry)
 
 
 def _replayer(namespace: str, cloakroom: Cloakroom) -> Replayer:

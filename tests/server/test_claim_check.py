@@ -15,6 +15,7 @@ from temporalio.api.history.v1 import HistoryEvent
 
 from claimcheck.envelope import unwrap
 from claimcheck.keyring import new_key
+from tests.payloads import payloads_of
 from tests.s3 import S3Server
 from tests.server.conftest import MakeProduct
 from tests.server.support import Product, until
@@ -87,23 +88,6 @@ async def history(product: Product, id: str) -> list[HistoryEvent]:
 
 def in_store(payloads: Iterator[Payload]) -> list[Payload]:
     return [each for each in payloads if each.metadata.get("encoding") == b"json/claim"]
-
-
-def payloads_of(message: Any) -> Iterator[Payload]:
-    """Every payload anywhere in a protobuf message."""
-    if isinstance(message, Payload):
-        yield message
-        return
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
-        if field.message_type.GetOptions().map_entry:
-            entries = list(value.values())
-            entries = entries if entries and hasattr(entries[0], "ListFields") else []
-        else:
-            entries = [value] if hasattr(value, "ListFields") else list(value)
-        for entry in entries:
-            yield from payloads_of(entry)
 
 
 async def test_a_large_value_goes_to_the_store_and_comes_back_whole(either: Product) -> None:

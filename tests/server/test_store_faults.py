@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from tests.contract.proxy import Proxy, damage, hang, proxy_to, refuse
+from tests.payloads import payloads_of
 from tests.s3 import S3Server
 from tests.server.conftest import MakeProduct
 from tests.server.support import Product, until
-from tests.server.test_claim_check import history, payloads_of
+from tests.server.test_claim_check import history
 
 pytestmark = pytest.mark.timeout(240)
 
