@@ -119,5 +119,8 @@ def _cause(text: str) -> str:
         ("Unimplemented", _STRANGER),
         ("h2 protocol error", _STRANGER),
         ("connection closed", _STRANGER),
+        ("connection was not ready", _STRANGER),
+        ("broken pipe", _STRANGER),
+        ("ConnectionReset", _STRANGER),
     )
     return next((words for sign, words in known if sign in text), text)
