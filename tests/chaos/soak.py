@@ -77,7 +77,7 @@ async def soak(folder: Path, *, seconds: float, width: int, seed: int) -> Soaked
         "CHAOS_TASKS_FILE": str(tasks),
         "PYTHONPATH": f"{_WATCHING}:{ROOT}",
         "CLAIM_CHECK_CACHE": "8MB",  # so that it is full, and does not look like a leak
-        # A pool of threads grows to its bound with the highest wave; this one is there at once.
+        # As many threads, soon all there.
         "FLOWRUNNER_MAX_CONCURRENT_WORKFLOW_TASKS": "6",
         "FLOWRUNNER_LOG_LEVEL": "warning",
     }

@@ -1,13 +1,17 @@
-"""Loaded by Python as it starts, in a worker of the soak: counts the tasks of asyncio.
+"""Loaded by Python as it starts, in a worker of the soak: counts tasks, and fills pools of threads.
 
-Every second it writes how many are not done, of all loops, into the file `CHAOS_TASKS_FILE`.
+Every second it writes how many tasks of asyncio are not done, of all loops, into the file
+`CHAOS_TASKS_FILE`. A pool starts a thread with each piece of work until it has as many as it may,
+though one be idle: else it would grow with the highest wave, an hour later, and look like a leak.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 
 def _count(file: Path) -> None:
@@ -23,5 +27,26 @@ def _count(file: Path) -> None:
         file.write_text(str(alive))
 
 
+class _NobodyIdle:
+    """Of a pool, in place of the semaphore that counts its idle threads."""
+
+    def acquire(self, timeout: float) -> bool:  # noqa: ARG002
+        return False
+
+    def release(self) -> None:
+        pass
+
+
+def _fill_pools() -> None:
+    begin = ThreadPoolExecutor.__init__
+
+    def fill(pool: ThreadPoolExecutor, *args: Any, **kwargs: Any) -> None:
+        begin(pool, *args, **kwargs)
+        pool._idle_semaphore = _NobodyIdle()  # type: ignore[assignment]
+
+    ThreadPoolExecutor.__init__ = fill  # type: ignore[method-assign, assignment]
+
+
 if path := os.environ.get("CHAOS_TASKS_FILE"):
     threading.Thread(target=_count, args=(Path(path),), daemon=True).start()
+    _fill_pools()
