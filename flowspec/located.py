@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from flowspec.problems import Mark, Path, Problem, Severity
 from flowspec.values import Json
@@ -11,12 +12,9 @@ from flowspec.values import Json
 __all__ = ["Marks", "Source"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Marks:
-    """Where a value begins, and its key; entries of lists, and the whole, have no key."""
-
-    key: Mark | None
-    value: Mark
+Marks: TypeAlias = tuple[int, ...]
+"""Line and column where a value begins, and before them those of its key; entries of lists, and
+the whole, have no key. Plain numbers, for each value of a document has them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +26,13 @@ class Source:
 
     def locate(self, path: Path) -> Mark:
         """Where the value at `path` begins, or the nearest one around it that exists."""
-        return self._nearest(path).value
+        line, column = self._nearest(path)[-2:]
+        return Mark(line=line, column=column)
 
     def locate_key(self, path: Path) -> Mark:
         """Where the key of the value at `path` begins; of a value without key, the value."""
-        nearest = self._nearest(path)
-        return nearest.key or nearest.value
+        line, column = self._nearest(path)[:2]
+        return Mark(line=line, column=column)
 
     def problem(
         self,
@@ -66,4 +65,4 @@ class Source:
             found = self.marks.get(path[:length])
             if found is not None:
                 return found
-        return Marks(key=None, value=Mark(line=1, column=1))
+        return (1, 1)

@@ -159,7 +159,7 @@ class _Reader:
         root = self._next()
         if isinstance(root, ScalarEvent) and not root.value and not root.style:
             self._empty()
-        data = self._value(root, (), None, 0)
+        data = self._value(root, (), (), 0)
         self._next()  # the end of the document
         second = self._next()
         if isinstance(second, DocumentStartEvent):
@@ -171,11 +171,12 @@ class _Reader:
             )
         return data
 
-    def _value(self, event: Any, path: Path, key: Mark | None, depth: int) -> Json:
+    def _value(self, event: Any, path: Path, key: Marks, depth: int) -> Json:
         self._values += 1
         if self._values > MAX_VALUES:
             self._note_limit(f"{MAX_VALUES:,} values", event)
-        self._marks[path] = Marks(key=key, value=_mark(event))
+        start = event.start_mark
+        self._marks[path] = (*key, start.line + 1, start.column + 1)
         self._refuse_extras(event, path)
         if isinstance(event, ScalarEvent):
             return self._scalar(event, path)
@@ -190,16 +191,17 @@ class _Reader:
     def _list(self, path: Path, depth: int) -> list[Json]:
         items: list[Json] = []
         while not isinstance(event := self._next(), SequenceEndEvent):
-            items.append(self._value(event, (*path, len(items)), None, depth))
+            items.append(self._value(event, (*path, len(items)), (), depth))
         return items
 
     def _mapping(self, path: Path, depth: int) -> dict[str, Json]:
         mapping: dict[str, Json] = {}
         while not isinstance(event := self._next(), MappingEndEvent):
             key = self._key(event, path, mapping, depth)
-            mark = _mark(event)
+            start = event.start_mark
+            mark = (start.line + 1, start.column + 1)
             if key is None:
-                self._value(self._next(), (*path, f"?{mark.line}:{mark.column}"), mark, depth)
+                self._value(self._next(), (*path, f"?{mark[0]}:{mark[1]}"), mark, depth)
             else:
                 mapping[key] = self._value(self._next(), (*path, key), mark, depth)
         return mapping
@@ -208,7 +210,7 @@ class _Reader:
         """The key, or None if its value is not to be kept."""
         if not isinstance(event, ScalarEvent):
             self._refuse_nested_key(event, path)
-            self._value(event, (*path, "?"), None, depth)
+            self._value(event, (*path, "?"), (), depth)
             return None
         self._refuse_extras(event, path)
         plain = not event.style
@@ -238,9 +240,8 @@ class _Reader:
         self._note("FR106", event, path, message, found=found, suggestion=fix)
 
     def _refuse_second_key(self, event: ScalarEvent, path: Path, key: str) -> None:
-        first = self._marks[(*path, key)].key
-        where = f"line {first.line}" if first else "above"
-        message = f"the key {key!r} is already given in {where}; keep one"
+        first = self._marks[(*path, key)][0]
+        message = f"the key {key!r} is already given in line {first}; keep one"
         self._note("FR105", event, (*path, key), message)
 
     def _scalar(self, event: ScalarEvent, path: Path) -> Json:
@@ -253,6 +254,8 @@ class _Reader:
             return 0
 
     def _refuse_extras(self, event: Any, path: Path) -> None:
+        if event.anchor is None and event.tag is None:
+            return
         if isinstance(event, AliasEvent):
             self._note(
                 "FR107",
