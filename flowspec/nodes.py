@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
 from flowspec.callbacks import OnFailure
 from flowspec.edges import Arrows, Edge, Links
@@ -52,6 +52,15 @@ class Graph:
     output: Json = None
     on_failure: OnFailure = "cancel"
     path: Path = ()
+
+
+class _Place(NamedTuple):
+    """What a node is told of itself once the whole document is read."""
+
+    id: str
+    path: Path
+    graph: Graph | None
+    is_made: bool
 
 
 class Node(Strict):
@@ -127,10 +136,9 @@ class Node(Strict):
     tools: Annotated[dict[NodeId, Tool] | None, mapping] = Field(
         default=None, description="What the model may call; agents only"
     )
-    _id: str = PrivateAttr(default="")
-    _path: Path = PrivateAttr(default=())
-    _graph: Graph | None = PrivateAttr(default=None)
-    _is_made: bool = PrivateAttr(default=False)
+
+    # no private attribute of Pydantic's, for they are slow to read, and this is read most of all
+    __slots__ = ("_place",)
 
     @classmethod
     def made(cls, id: str, type: str, params: JsonObject, *, path: Path) -> Self:
@@ -141,25 +149,25 @@ class Node(Strict):
 
     @property
     def id(self) -> str:
-        return self._id
+        return self._place.id
 
     @property
     def is_made(self) -> bool:
-        return self._is_made
+        return self._place.is_made
 
     @property
     def path(self) -> Path:
-        return self._path
+        return self._place.path
 
     @property
     def graph(self) -> Graph | None:
-        return self._graph
+        return self._place.graph
 
     def settle(
         self, id: str, path: Path, graph: Graph | None = None, *, is_made: bool = False
     ) -> None:
         """Tell it where it stands and what is inside of it; done once, before anyone reads it."""
-        self._id, self._path, self._graph, self._is_made = id, path, graph, is_made
+        self._place = _Place(id, path, graph, is_made)
 
 
 class Tool(Node):
