@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
+import time
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -13,6 +17,11 @@ _SUFFIXES = (".yaml", ".yml")
 _LARGEST = 10_000_000
 _LISTED = 10
 
+_SETTLED = 2.0
+"""A change of a folder within so many seconds of another need not show in its time."""
+_TRUSTED = 10.0
+"""So long a listing holds at most: not every file system tells the time of a folder's changes."""
+
 
 class FlowMissing(Exception):
     """No file of the folder has that name; the text says which are there."""
@@ -20,6 +29,19 @@ class FlowMissing(Exception):
 
 class FlowUnreadable(Exception):
     """There is a file, and it cannot be a flow; the text says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Listing:
+    """The names as they were when `seen`; the folder had last been `changed` then."""
+
+    names: tuple[str, ...]
+    changed: float
+    seen: float
+
+    def holds(self, changed: float, now: float) -> bool:
+        settled = self.seen - self.changed > _SETTLED
+        return settled and changed == self.changed and 0 <= now - self.seen < _TRUSTED
 
 
 class FlowDirectory:
@@ -30,13 +52,30 @@ class FlowDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._listing: _Listing | None = None
 
     def names(self) -> tuple[str, ...]:
-        """The flows there are, sorted; none when the folder is missing."""
-        if not self.path.is_dir():
+        """The flows there are, sorted; none when the folder is missing.
+
+        Every run that starts asks for them, so a folder that has not changed is not listed again.
+        """
+        try:
+            folder = self.path.stat()
+        except OSError:
             return ()
-        files = (entry for entry in self.path.iterdir() if entry.suffix in _SUFFIXES)
-        return tuple(sorted({entry.stem for entry in files if _NAME.fullmatch(entry.stem)}))
+        if not stat.S_ISDIR(folder.st_mode):
+            return ()
+        now, listing = time.time(), self._listing
+        if listing is None or not listing.holds(folder.st_mtime, now):
+            listing = _Listing(names=self._list(), changed=folder.st_mtime, seen=now)
+            self._listing = listing
+        return listing.names
+
+    def _list(self) -> tuple[str, ...]:
+        files = map(os.path.splitext, os.listdir(self.path))
+        return tuple(
+            sorted({stem for stem, end in files if end in _SUFFIXES and _NAME.fullmatch(stem)})
+        )
 
     def read(self, name: str) -> tuple[str, str]:
         """The file's name and its text; raises `FlowMissing` or `FlowUnreadable`."""
@@ -63,7 +102,7 @@ class FlowDirectory:
                 "letter, at most 100"
             )
         candidates = [self.path / f"{name}{suffix}" for suffix in _SUFFIXES]
-        found = [path for path in candidates if path.exists() or path.is_symlink()]
+        found = [path for path in candidates if os.path.lexists(path)]
         if not found:
             raise FlowMissing(self._missing(name))
         if len(found) > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,46 @@ def folder(tmp_path: Path) -> Path:
 def test_names_are_those_of_the_yaml_files(folder: Path) -> None:
     assert FlowDirectory(folder).names() == ("onboarding", "report")
     assert FlowDirectory(folder / "none").names() == ()
+
+
+def _unchanged_since(folder: Path, seconds: float) -> float:
+    moment = time.time() - seconds
+    os.utime(folder, (moment, moment))
+    return moment
+
+
+def test_what_is_added_or_removed_shows_in_the_names_at_once(folder: Path) -> None:
+    flows = FlowDirectory(folder)
+    for settled in (0, 100):
+        _unchanged_since(folder, settled)
+        assert flows.names() == ("onboarding", "report")
+        (folder / "added.yaml").touch()
+        assert flows.names() == ("added", "onboarding", "report")
+        (folder / "added.yaml").unlink()
+        assert flows.names() == ("onboarding", "report")
+
+
+def test_a_change_in_the_same_moment_as_another_shows_too(folder: Path) -> None:
+    flows = FlowDirectory(folder)
+    moment = _unchanged_since(folder, 1)
+    assert flows.names() == ("onboarding", "report")
+    (folder / "added.yaml").touch()
+    os.utime(folder, (moment, moment))
+    assert "added" in flows.names()
+
+
+def test_a_folder_that_never_tells_of_changes_is_listed_again_after_a_while(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flows = FlowDirectory(folder)
+    moment = _unchanged_since(folder, 1000)
+    flows.names()
+    (folder / "added.yaml").touch()
+    os.utime(folder, (moment, moment))
+    assert "added" not in flows.names()
+    later = time.time() + 11
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert "added" in flows.names()
 
 
 def test_a_flow_is_read_anew_each_time(folder: Path) -> None:
