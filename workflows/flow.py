@@ -274,10 +274,10 @@ class FlowWorkflow:
     # -- what people see -----------------------------------------------------------------------
 
     def _show(self, machine: Machine) -> None:
-        status = machine.phase
         over = machine.finished is not None
         seen = machine.status(_DETAIL_NODES) if over else machine.glance(_DETAIL_NODES)
         workflow.set_current_details(markdown(seen))
+        status = cast(str, seen["status"])
         if self._attributes and status != self._shown_status:
             self._shown_status = status
             workflow.upsert_search_attributes([FLOW_STATUS.value_set(status)])

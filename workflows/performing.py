@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, cast
 
 from temporalio import workflow
@@ -208,6 +209,7 @@ def _delta(seconds: float | None) -> timedelta | None:
     return None if seconds is None else timedelta(seconds=seconds)
 
 
+@lru_cache(maxsize=1024)
 def _policy(retry: RetryPlan) -> RetryPolicy:
     """`only` is kept by the activity itself, except for timeouts, which it cannot see."""
     never = list(retry.never)
