@@ -58,6 +58,10 @@ class RetryPlan:
     only: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
 
+    def excludes(self, error: str) -> bool:
+        """Whether an error of this type is not tried again, whatever it is."""
+        return error in self.never or bool(self.only and error not in self.only)
+
 
 @_closed
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flowspec.catalogue import NodeType
 from flowspec.machine import Call, ForeignCall, make_error
 from flowspec.plan import RetryPlan
-from flowspec.values import Json, JsonObject
+from flowspec.values import JsonObject
 from simulator.answers import Answer, Failure
 
 __all__ = ["Attempt", "Course", "NeverEnds", "course_of"]
@@ -89,9 +89,9 @@ class _Attempts:
     def _end(self, answer: Answer, number: int, start: float) -> tuple[float, JsonObject | None]:
         done, limit, deadline = start + answer.delay, self._limit(start), self._deadline
         if deadline is not None and deadline < done and (limit is None or deadline <= limit):
-            return deadline, self._timeout(_TOO_LATE)
+            return deadline, self._timeout(_TOO_LATE, 1)
         if limit is not None and limit < done:
-            return limit, self._timeout(_TOO_SLOW)
+            return limit, self._timeout(_TOO_SLOW, number)
         failure = answer.failure
         if failure is None:
             return done, None
@@ -110,9 +110,13 @@ class _Attempts:
             return start + self._call.attempt_timeout
         return None if self._call.timeout is not None else start + _ATTEMPT_TIMEOUT
 
-    def _timeout(self, message: str) -> JsonObject:
-        allowed = self._call.retry.attempts
-        return make_error("Timeout", message, node=self._call.node, attempt=allowed or 1)
+    def _timeout(self, message: str, number: int) -> JsonObject:
+        """Of how many attempts a run knows: of all, if there were all that were allowed; of local
+        ones it is not told even that if the whole had a time too."""
+        local = not isinstance(self._call, ForeignCall) and self._call.local
+        told = number == self._call.retry.attempts and not (local and self._deadline is not None)
+        attempt = number if told else 1
+        return make_error("Timeout", message, node=self._call.node, attempt=attempt)
 
     def _told(self, error: JsonObject) -> JsonObject:
         """An activity that is none of ours does not say which attempt it was."""
@@ -131,7 +135,7 @@ class _Attempts:
         if error["message"] == _TOO_LATE and error["type"] == "Timeout":
             return None
         if failure is None or error["type"] == "Timeout":
-            final = _excluded(retry, "Timeout")
+            final = retry.excludes("Timeout")
         else:
             final = self._is_final(failure, retry)
         return None if final else self._interval(failure, number)
@@ -141,7 +145,7 @@ class _Attempts:
         if self._foreign:  # its worker knows nothing of `only`
             return failure.type in retry.never or permanent is True
         if failure.type in retry.never or retry.only:
-            return _excluded(retry, failure.type)
+            return retry.excludes(failure.type)
         return self._errors.get(failure.type, False) if permanent is None else permanent
 
     def _interval(self, failure: Failure | None, number: int) -> float:
@@ -150,7 +154,3 @@ class _Attempts:
         usual = min(grown, max(retry.max_interval, retry.interval))
         asked = failure.retry_after if failure is not None else None
         return usual if asked is None else max(usual, min(asked, _LONGEST_ASKED_FOR))
-
-
-def _excluded(retry: RetryPlan, type: Json) -> bool:
-    return type in retry.never or bool(retry.only and type not in retry.only)

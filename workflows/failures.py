@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
+from temporalio import workflow
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
@@ -18,18 +19,26 @@ from temporalio.exceptions import (
     WorkflowAlreadyStartedError,
 )
 
-from flowspec.machine import Finished, failure_message, make_error
+from flowspec.machine import (
+    Call,
+    Finished,
+    ForeignCall,
+    Operation,
+    Sleep,
+    Stop,
+    failure_message,
+    make_error,
+)
 from flowspec.values import Json, JsonObject
+from workflows.names import COUNTS_TIMEOUTS
 from workflows.payloads import inline, size_of
 from workflows.reading import UNREADABLE
 
-__all__ = ["as_error", "run_failure"]
+__all__ = ["as_error", "node_of", "run_failure"]
 
 _LONGEST_MESSAGE = 4_000
 _LARGEST_DETAIL = 256 * 1024
 """Temporal refuses the end of a run whose failure is too large, again and again."""
-
-_SPENT = (RetryState.MAXIMUM_ATTEMPTS_REACHED,)
 
 _TIMEOUTS = {
     TimeoutType.START_TO_CLOSE: "an attempt took longer than its attempt_timeout",
@@ -39,33 +48,28 @@ _TIMEOUTS = {
 }
 
 
-def as_error(
-    failure: BaseException, node: str, attempts: int | None, *, foreign: bool = False
-) -> JsonObject:
-    """What a flow sees of a failed activity or child run.
-
-    `attempts` is how many the node was allowed, for failures that do not say which one it was.
-    What is in the details of a `foreign` activity is its own affair.
-    """
+def as_error(failure: BaseException, operation: Operation) -> JsonObject:
+    """What a flow sees of a failed activity or child run."""
+    node = node_of(operation)
     cause: BaseException = failure
     if isinstance(failure, ActivityError | ChildWorkflowError) and failure.cause is not None:
         cause = failure.cause
     if isinstance(cause, CancelledError | asyncio.CancelledError):
         return make_error("Cancelled", "it was cancelled", node=node)
-    if isinstance(cause, ApplicationError) and foreign:
-        spent = isinstance(failure, ActivityError) and failure.retry_state in _SPENT
+    if isinstance(cause, ApplicationError) and isinstance(operation, ForeignCall):
         return make_error(
             cause.type or "Error",
             cause.message,
             node=node,
-            attempt=(attempts if spent else None) or 1,
-            details=_plain_details(cause),
+            attempt=_allowed(operation) if _spent(failure) else 1,
+            details=_plain_details(cause),  # those of others are their own affair
         )
     if isinstance(cause, ApplicationError):
         return _application_error(cause, node)
     if isinstance(cause, TimeoutError):
         message = _TIMEOUTS.get(cause.type, str(cause)) if cause.type else str(cause)
-        return make_error("Timeout", message, node=node, attempt=attempts or 1)
+        attempt = _timed_out(failure, cause, operation)
+        return make_error("Timeout", message, node=node, attempt=attempt)
     if isinstance(cause, TerminatedError):
         return make_error("Terminated", "its run was terminated", node=node)
     if isinstance(cause, WorkflowAlreadyStartedError):
@@ -74,6 +78,32 @@ def as_error(
     if isinstance(cause, TemporalError):
         return make_error(type(cause).__name__, str(cause), node=node)
     raise failure
+
+
+def node_of(operation: Operation) -> str:
+    return operation.id if isinstance(operation, Sleep | Stop) else operation.node
+
+
+def _timed_out(failure: BaseException, cause: TimeoutError, operation: Operation) -> int:
+    """How many attempts there were, as far as is known: Temporal does not count them."""
+    allowed = _allowed(operation)
+    if allowed == 1 or _spent(failure) or not workflow.patched(COUNTS_TIMEOUTS):
+        return allowed
+    assert isinstance(operation, Call | ForeignCall)
+    tried_again = operation.timeout is None and not operation.retry.excludes("Timeout")
+    return allowed if tried_again and cause.type == TimeoutType.START_TO_CLOSE else 1
+
+
+def _allowed(operation: Operation) -> int:
+    """Of how many attempts is known that there are no more."""
+    attempts = operation.retry.attempts if isinstance(operation, Call | ForeignCall) else None
+    return attempts or 1
+
+
+def _spent(failure: BaseException) -> bool:
+    """Said of a remote activity only."""
+    reached = RetryState.MAXIMUM_ATTEMPTS_REACHED
+    return isinstance(failure, ActivityError) and failure.retry_state == reached
 
 
 def _application_error(cause: ApplicationError, node: str) -> JsonObject:

@@ -8,6 +8,7 @@ __all__ = [
     "CACHE_ENTRY",
     "COMPLETE",
     "CONTINUED",
+    "COUNTS_TIMEOUTS",
     "EVALUATE",
     "FLOW_LABELS",
     "FLOW_NAME",
@@ -53,6 +54,10 @@ HELD_BY = "held-by"
 KEEPS_LARGE = "keeps-large-2026-11"
 """Patch: what a shard takes and gives is put into the store if it is large. Runs of 0.1.0, which
 had no store, sent it inline."""
+
+COUNTS_TIMEOUTS = "counts-timeouts-2026-11"
+"""Patch: the error of a node whose time is over tells of as many attempts as there were for sure.
+Before, it told of as many as there might have been."""
 
 FLOW_NAME = SearchAttributeKey.for_keyword("FlowName")
 FLOW_VERSION = SearchAttributeKey.for_keyword("FlowVersion")

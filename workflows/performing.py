@@ -32,7 +32,7 @@ from flowspec.machine import (
 )
 from flowspec.plan import RetryPlan
 from flowspec.values import Json, JsonObject, Opaque
-from workflows.failures import as_error
+from workflows.failures import as_error, node_of
 from workflows.names import EVALUATE, KEEP, KEEPS_LARGE
 from workflows.payloads import inline, plain_json, size_of
 
@@ -108,7 +108,7 @@ class Performer:
                 "worker that has the claim check's plugin; else put them where that worker can "
                 "get them, and pass on the address"
             )
-        self._machine.fail(operation.id, make_error("TooLarge", message, node=_node(operation)))
+        self._machine.fail(operation.id, make_error("TooLarge", message, node=node_of(operation)))
         self._wake()
 
     def _follow(self, operation: Operation, task: asyncio.Task[Any]) -> None:
@@ -125,12 +125,10 @@ class Performer:
         if failure is None:
             self._machine.answer(operation.id, task.result())
         elif isinstance(failure, TemporalError | asyncio.CancelledError):
-            foreign = isinstance(operation, ForeignCall)
-            error = as_error(failure, _node(operation), _attempts(operation), foreign=foreign)
-            self._machine.fail(operation.id, error)
+            self._machine.fail(operation.id, as_error(failure, operation))
         else:
             message = f"{type(failure).__name__}: {failure}"
-            error = make_error("InterpreterError", message, node=_node(operation))
+            error = make_error("InterpreterError", message, node=node_of(operation))
             self._machine.fail(operation.id, error)
         self._wake()
 
@@ -197,14 +195,6 @@ def _most(operation: Operation) -> int:
     return MAX_FOREIGN if plainly else MAX_VALUE
 
 
-def _attempts(operation: Operation) -> int | None:
-    return operation.retry.attempts if isinstance(operation, Call | ForeignCall) else None
-
-
-def _node(operation: Operation) -> str:
-    return operation.id if isinstance(operation, Sleep | Stop) else operation.node
-
-
 def _delta(seconds: float | None) -> timedelta | None:
     return None if seconds is None else timedelta(seconds=seconds)
 
@@ -213,7 +203,7 @@ def _delta(seconds: float | None) -> timedelta | None:
 def _policy(retry: RetryPlan) -> RetryPolicy:
     """`only` is kept by the activity itself, except for timeouts, which it cannot see."""
     never = list(retry.never)
-    if "Timeout" in retry.never or (retry.only and "Timeout" not in retry.only):
+    if retry.excludes("Timeout"):
         never += _TIMEOUT_ERRORS
     return RetryPolicy(
         initial_interval=timedelta(seconds=retry.interval),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
@@ -317,6 +317,37 @@ output: ["${default(nodes.hold.error.type, 0)}", "${default(nodes.block.error.ty
     overall = "flow: overall\ntimeout: 50ms\nnodes: {rest: {type: wait, params: {for: 1h}}}\n"
     failure = await runs.failure(overall, id="late-2")
     assert failure.type == "Timeout"
+
+
+@pytest.mark.parametrize("tier", ["local", "remote"])
+async def test_a_timeout_tells_of_no_more_attempts_than_there_were(runs: Runs, tier: str) -> None:
+    talks: list[asyncio.Task[Any]] = []
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.append(cast("asyncio.Task[Any]", asyncio.current_task()))
+        await reader.read()  # until it hangs up
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    ask = (
+        f"type: http.request, execution: {tier}, params: {{url: 'http://{host}:{port}'}}, "
+        "retry: {attempts: 2, interval: 10ms}"
+    )
+    flow = f"""\
+flow: hangs
+nodes:
+  at_once: {{{ask}, timeout: 300ms, next: {{timeout: each}}}}
+  each: {{{ask}, attempt_timeout: 100ms, next: {{timeout: end}}}}
+  end: {{type: noop}}
+output:
+  - ${{default(nodes.at_once.error.attempt, 0)}}
+  - ${{default(nodes.each.error.attempt, 0)}}
+"""
+    async with server:
+        assert await runs.result(flow, id=f"hangs-{tier}") == [1, 2]
+        await asyncio.wait_for(asyncio.gather(*talks), 20)
 
 
 async def test_a_wide_foreach_runs_in_shards_and_keeps_the_history_small(runs: Runs) -> None:

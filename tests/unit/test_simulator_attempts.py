@@ -10,6 +10,7 @@ import pytest
 from activities.catalogue import catalogue
 from flowspec.machine import Call, ForeignCall
 from flowspec.plan import RetryPlan
+from flowspec.values import Json
 from simulator.answers import Answer, read_mock
 from simulator.attempts import Course, NeverEnds, course_of
 
@@ -18,9 +19,8 @@ HTTP = catalogue()["http.request"]
 
 def _call(**more: Any) -> Call:
     retry = RetryPlan(**{"attempts": 4, **more.pop("retry", {})})
-    return Call(
-        id="a", activity="http.request", argument={}, local=False, node="a", retry=retry, **more
-    )
+    settings = {"local": False, "retry": retry, **more}
+    return Call(id="a", activity="http.request", argument={}, node="a", **settings)
 
 
 def _course(call: Call | ForeignCall, *written: Any) -> Course:
@@ -87,6 +87,18 @@ def test_the_timeout_of_the_whole_ends_an_attempt_under_way() -> None:
     assert course.ended == 110.0
     assert course.error is not None
     assert course.error["message"] == "not done within its timeout"
+
+
+def test_a_timeout_tells_of_as_many_attempts_as_a_run_knows_of() -> None:
+    def told(**call: Any) -> Json:
+        error = _course(_call(retry={"attempts": 3}, **call), {"delay": "1h"}).error
+        assert error is not None
+        return error["attempt"]
+
+    assert told(attempt_timeout=1.0) == 3
+    assert told(timeout=10.0) == 1
+    assert told(attempt_timeout=1.0, timeout=60.0) == 3
+    assert told(attempt_timeout=1.0, timeout=60.0, local=True) == 1
 
 
 def test_an_attempt_that_could_not_begin_in_time_is_not_made() -> None:
