@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import MISSING, dataclass, fields, is_dataclass
-from functools import cached_property
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache, cached_property
 from typing import Any, Literal, cast
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
@@ -230,12 +230,18 @@ def dump_plan(plan: Plan) -> JsonObject:
 
 
 def _told(part: Any) -> JsonObject:
-    given = {each.name: getattr(part, each.name) for each in fields(part)}
-    return {
-        each.name: _number(given[each.name]) if "float" in each.type else _as_json(given[each.name])
-        for each in fields(part)
-        if each.default is MISSING or given[each.name] != each.default
-    }
+    told: JsonObject = {}
+    for name, default, is_number in _fields(part.__class__):
+        given = getattr(part, name)
+        if given is not default and given != default:
+            told[name] = _number(given) if is_number else _as_json(given)
+    return told
+
+
+@cache
+def _fields(kind: type) -> tuple[tuple[str, object, bool], ...]:
+    """Of each field its name, its default if it has one, and whether it is a number."""
+    return tuple((each.name, each.default, "float" in str(each.type)) for each in fields(kind))
 
 
 def _number(value: float | None) -> Json:
@@ -244,6 +250,8 @@ def _number(value: float | None) -> Json:
 
 
 def _as_json(value: object) -> Json:
+    if isinstance(value, (str, dict)):  # as most are
+        return value
     if is_dataclass(value) and not isinstance(value, type):
         return _told(value)
     if isinstance(value, tuple):
