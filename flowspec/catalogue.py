@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
+from flowspec.jsonschemas import Judge
 from flowspec.problems import Path
 from flowspec.values import JsonObject
 
@@ -84,6 +86,11 @@ class NodeType:
     retry: RetryDefaults = RetryDefaults()
     attempt_timeout: float | None = None
     heartbeat: float | None = None
+
+    @cached_property
+    def judge(self) -> Judge:
+        """Of its parameters."""
+        return Judge(self.params_schema)
 
     @property
     def is_activity(self) -> bool:

@@ -9,7 +9,7 @@ from flowspec.catalogue import Catalogue, NodeType
 from flowspec.check.damage import Damage
 from flowspec.check.notes import Notes
 from flowspec.check.outline import Outline
-from flowspec.jsonschemas import Violation, dotted, schema_problems, violations
+from flowspec.jsonschemas import Violation, dotted, schema_problems
 from flowspec.model import Flow, Node, Retry, Tool
 from flowspec.problems import Path
 from flowspec.values import Json, JsonObject
@@ -64,7 +64,7 @@ def check_node_types(
 
 def has_template(value: Json) -> bool:
     """Whether a text holds an expression, so that only a run knows its value."""
-    return isinstance(value, str) and "${" in value.replace("$${", "")
+    return isinstance(value, str) and "${" in value and "${" in value.replace("$${", "")
 
 
 def _unknown_type(node: Node, catalogue: Catalogue, notes: Notes) -> None:
@@ -88,7 +88,7 @@ def _in_a_plugin(name: str, catalogue: Catalogue) -> str:
 
 def check_params(node: Node, node_type: NodeType, base: Path, notes: Notes) -> None:
     """The parameters of a node, which stand at `base`, against what its type takes."""
-    found = violations(node_type.params_schema, node.params, holes=list(_holes(node.params)))
+    found = node_type.judge.violations(node.params, holes=list(_holes(node.params)))
     for violation in found:
         _unfit(node, base, violation, notes)
     _literal(node, node_type, base, notes)

@@ -10,10 +10,11 @@ from flowspec.jsonschemas.embedding import embedded
 from flowspec.jsonschemas.places import dotted, looked_up
 from flowspec.jsonschemas.run_input import check_input, input_refused, input_schema_problems
 from flowspec.jsonschemas.schemas import SchemaProblem, schema_problems
-from flowspec.jsonschemas.violations import Violation, ViolationKind, violations
+from flowspec.jsonschemas.violations import Judge, Violation, ViolationKind, violations
 
 __all__ = [
     "EndlessDefaults",
+    "Judge",
     "SchemaProblem",
     "Violation",
     "ViolationKind",

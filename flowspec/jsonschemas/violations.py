@@ -16,7 +16,7 @@ from flowspec.problems import Path
 from flowspec.values import Json
 from flowspec.wording import describe, did_you_mean, listed, nearest, spelled
 
-__all__ = ["MOST_TOLD", "Violation", "ViolationKind", "violations"]
+__all__ = ["MOST_TOLD", "Judge", "Violation", "ViolationKind", "violations"]
 
 MOST_TOLD = 100
 """More would help nobody, and hostile input would keep us busy."""
@@ -41,24 +41,37 @@ class Violation:
     suggestion: str | None = None
 
 
+class Judge:
+    """A schema made ready to be asked about any number of values; `ValueError` if it is none.
+
+    `path` leads to the part of the schema that is to judge, if that is not the whole.
+    """
+
+    def __init__(self, schema: Json, path: Path = ()) -> None:
+        self._schema = schema
+        self._validator = validator(schema, path)
+
+    def violations(self, value: Json, *, holes: Collection[Path] = ()) -> list[Violation]:
+        """What `value` has against the schema, up to `MOST_TOLD`.
+
+        `holes` are the paths of values that are not known yet (templates): what stands there is
+        taken to fit, and so is what depends on it.
+        """
+        try:
+            found_errors = self._validator.iter_errors(value)
+        except ValueError as error:
+            return [_beyond(error)]
+        errors = (e for e in found_errors if not _in_hole(e, holes))
+        all_told = (found for error in errors for found in _told(error, self._schema, holes))
+        told = list(islice(all_told, MOST_TOLD))
+        return _without_echoes(told)
+
+
 def violations(
     schema: Json, value: Json, *, holes: Collection[Path] = (), path: Path = ()
 ) -> list[Violation]:
-    """What `value` has against `schema`, up to `MOST_TOLD`; `ValueError` if that is no schema.
-
-    `holes` are the paths of values that are not known yet (templates): what stands there is
-    taken to fit, and so is what depends on it. `path` leads to the part of the schema that is
-    to judge, if that is not the whole.
-    """
-    judge = validator(schema, path)
-    try:
-        found_errors = judge.iter_errors(value)
-    except ValueError as error:
-        return [_beyond(error)]
-    errors = (e for e in found_errors if not _in_hole(e, holes))
-    all_told = (found for error in errors for found in _told(error, schema, holes))
-    told = list(islice(all_told, MOST_TOLD))
-    return _without_echoes(told)
+    """What a `Judge` of the schema says; `ValueError` if that is no schema."""
+    return Judge(schema, path).violations(value, holes=holes)
 
 
 def _beyond(error: ValueError) -> Violation:
