@@ -203,22 +203,27 @@ def _loops(
     bodies: dict[str, dict[str, None]] = {}
     for (source, header), is_back in zip(edges, back, strict=True):
         if is_back:
-            body = bodies.setdefault(header, {header: None})
-            body.update(_body(header, source, incoming))
+            _add_body(bodies.setdefault(header, {header: None}), source, incoming)
     headers = [node for node in nodes if node in bodies]
+    place = {node: position for position, node in enumerate(nodes)}
     return tuple(
         LoopPlan(
             header=header,
-            members=(header, *(n for n in nodes if n in bodies[header] and n != header)),
+            members=(header, *sorted(list(bodies[header])[1:], key=place.__getitem__)),
             parent=_parent(header, headers, bodies),
         )
         for header in headers
     )
 
 
-def _body(header: str, source: str, incoming: dict[str, list[str]]) -> dict[str, None]:
-    stop_at_header = {**incoming, header: []}
-    return _closure([source], stop_at_header)
+def _add_body(body: dict[str, None], source: str, incoming: dict[str, list[str]]) -> None:
+    """Add to a loop what leads to the source of an edge back to its header, which is in it."""
+    waiting = [source]
+    while waiting:
+        node = waiting.pop()
+        if node not in body:
+            body[node] = None
+            waiting.extend(incoming[node])
 
 
 def _parent(header: str, headers: Sequence[str], bodies: dict[str, dict[str, None]]) -> int | None:

@@ -90,8 +90,8 @@ def _twice(section: Section, notes: Notes) -> None:
 
 def _otherwise(edge: Edge, section: Section, notes: Notes) -> None:
     if edge.otherwise and not any(
-        other.when is not None and other.source == edge.source and _can_both_fit(edge.on, other.on)
-        for other in section.graph.edges
+        other.when is not None and _can_both_fit(edge.on, other.on)
+        for other in section.written_at(edge.source)
     ):
         message = (
             f"no other edge of {edge.source!r} on {listed(edge.on)} has a `when`, so `otherwise` "

@@ -53,6 +53,17 @@ class Section:
     def out_of(self, node: str) -> Sequence[EdgePlan]:
         return self._outgoing.get(node, ())
 
+    def written_at(self, node: str) -> Sequence[Edge]:
+        """The edges that leave a node as the document has them, wherever they lead."""
+        return self._written_at.get(node, ())
+
+    @cached_property
+    def _written_at(self) -> dict[str, list[Edge]]:
+        edges: dict[str, list[Edge]] = {}
+        for edge in self.graph.edges:
+            edges.setdefault(edge.source, []).append(edge)
+        return edges
+
     @cached_property
     def _looped(self) -> dict[str, None]:
         return {member: None for loop in self.shape.loops for member in loop.members}
@@ -122,7 +133,7 @@ def _section(
 ) -> Section:
     written = tuple(e for e in graph.edges if e.source in graph.nodes and e.target in graph.nodes)
     undo = {node.undo: None for node in graph.nodes.values() if node.undo in graph.nodes}
-    connected = [node for edge in written for node in (edge.source, edge.target)]
+    connected = {node for edge in written for node in (edge.source, edge.target)}
     shape = analyse(
         list(graph.nodes),
         [(edge.source, edge.target) for edge in written],
