@@ -75,6 +75,7 @@ class Readers:
 
     def __init__(self, damage: Damage) -> None:
         self._damage = damage
+        self._inside: dict[Path, Reader] = {}
 
     def start(self) -> Reader:
         """Where a run begins: the first values of variables, the labels."""
@@ -100,21 +101,24 @@ class Readers:
             before_items=node.foreach is not None,
         )
 
-    def item(self, section: Section, node: Node) -> Reader:
-        """The node's parameters and title: for each item, in each round."""
-        reader = self.node(section, node)
+    def item(self, node: Node, reader: Reader) -> Reader:
+        """The node's parameters and title: for each item, in each round; `reader` is that of the
+        node itself."""
+        if self._hides_names(node):
+            reader = replace(reader, known_names=False)
+        if node.when is None and node.foreach is None and node.repeat is None:
+            return reader
         return replace(
             reader,
             names=(*reader.names, *_item_names(node)),
-            known_names=reader.known_names and not self._hides_names(node),
             conditions=(*reader.conditions, *(() if node.when is None else (node.when,))),
             repeated=node.repeat is not None,
             before_items=False,
         )
 
-    def round(self, section: Section, node: Node) -> Reader:
-        """The condition of the node's `repeat`, which finds this round's output."""
-        reader = self.item(section, node)
+    def round(self, section: Section, node: Node, reader: Reader) -> Reader:
+        """The condition of the node's `repeat`, which finds this round's output; `reader` is that
+        of the items."""
         view = section.guards.after(node.id) if section.guards else None
         return replace(reader, views=((section, view), *reader.views[1:]))
 
@@ -141,9 +145,15 @@ class Readers:
 
     def _around(self, section: Section) -> Reader:
         """What is found everywhere inside a graph."""
+        path = section.graph.path
+        if path not in self._inside:
+            self._inside[path] = self._inside_of(section)
+        return self._inside[path]
+
+    def _inside_of(self, section: Section) -> Reader:
         if section.owner is None or section.parent is None:
             return Reader(reads=("input", "run", "vars", "nodes"))
-        outer = self.item(section.parent, section.owner)
+        outer = self.item(section.owner, self.node(section.parent, section.owner))
         return replace(outer, node=None, repeated=False, failed=())
 
     def _hides_names(self, node: Node) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from flowspec.check.notes import Notes, Span
-from flowspec.check.sites import Site
+from flowspec.check.sites import Site, has_expression
 from flowspec.expressions import (
     ExpressionError,
     Reference,
@@ -52,7 +52,7 @@ def reads(site: Site, notes: Notes) -> Iterator[Read]:
 
 
 def _references(site: Site, notes: Notes) -> tuple[Reference, ...]:
-    if not site.is_condition and not _has_template(site.value):
+    if not site.is_condition and not has_expression(site.value):
         return ()
     try:
         if site.is_condition and isinstance(site.value, (str, bool)):
@@ -86,11 +86,3 @@ def _unreadable(site: Site, path: Path, error: ExpressionError, notes: Notes) ->
     in_key = bool(path) and isinstance(path[-1], str) and "${" in path[-1]
     span = None if in_key or error.offset is None else (error.offset, 0)
     notes.add("FR401", (*site.path, *path), error.message, key=in_key, span=span)
-
-
-def _has_template(value: Json) -> bool:
-    if isinstance(value, str):
-        return "${" in value
-    if isinstance(value, dict):
-        return any("${" in key or _has_template(entry) for key, entry in value.items())
-    return isinstance(value, list) and any(_has_template(entry) for entry in value)

@@ -12,7 +12,7 @@ from flowspec.problems import Path
 from flowspec.source import Source
 from flowspec.values import Json
 
-__all__ = ["Site", "sites"]
+__all__ = ["Site", "has_expression", "sites"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +39,9 @@ def sites(outline: Outline, readers: Readers, source: Source) -> Iterator[Site]:
         for node in section.graph.nodes.values():
             if node.is_made:
                 continue  # what it has from its agent is looked at there
-            yield from _before(section, node, readers, source)
-            yield from _with_each_item(section, node, readers)
+            before = readers.node(section, node)
+            yield from _before(node, before, source)
+            yield from _with_each_item(section, node, readers, readers.item(node, before))
         for index, edge in enumerate(section.written):
             if isinstance(edge.when, str):
                 yield _condition((*edge.path, "when"), edge.when, readers.edge(section, index))
@@ -52,9 +53,8 @@ def sites(outline: Outline, readers: Readers, source: Source) -> Iterator[Site]:
         )
 
 
-def _before(section: Section, node: Node, readers: Readers, source: Source) -> Iterator[Site]:
+def _before(node: Node, before: Reader, source: Source) -> Iterator[Site]:
     """What is evaluated once, before there are items."""
-    before = readers.node(section, node)
     if isinstance(node.when, str):
         yield _condition((*node.path, "when"), node.when, before)
     if node.foreach is not None:
@@ -70,11 +70,13 @@ def _before(section: Section, node: Node, readers: Readers, source: Source) -> I
             yield Site(path=path, value=modifier.name, reader=before, what=f"the name of a {key}")
 
 
-def _with_each_item(section: Section, node: Node, readers: Readers) -> Iterator[Site]:
+def _with_each_item(section: Section, node: Node, readers: Readers, item: Reader) -> Iterator[Site]:
     """What is evaluated for each item, or once if there are none."""
-    item = readers.item(section, node)
-    yield Site(path=(*node.path, "title"), value=node.title, reader=item, what="a title")
+    if has_expression(node.title):
+        yield Site(path=(*node.path, "title"), value=node.title, reader=item, what="a title")
     for name, value in node.params.items():
+        if not has_expression(value):
+            continue
         yield Site(
             path=(*node.path, "params", name),
             value=value,
@@ -89,7 +91,16 @@ def _with_each_item(section: Section, node: Node, readers: Readers) -> Iterator[
     if node.repeat is not None and isinstance(node.repeat.condition, str):
         key = "until" if node.repeat.is_until else "while"
         path = (*node.path, "repeat", key)
-        yield _condition(path, node.repeat.condition, readers.round(section, node))
+        yield _condition(path, node.repeat.condition, readers.round(section, node, item))
+
+
+def has_expression(value: Json) -> bool:
+    """Whether `${` stands anywhere in a value, in a key or in `$${` even."""
+    if isinstance(value, str):
+        return "${" in value
+    if isinstance(value, dict):
+        return any("${" in key or has_expression(entry) for key, entry in value.items())
+    return isinstance(value, list) and any(map(has_expression, value))
 
 
 def _condition(path: Path, value: str, reader: Reader) -> Site:
