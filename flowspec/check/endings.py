@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from flowspec.graph import Shape
 from flowspec.plan import EdgePlan
 
 __all__ = ["Ending", "Endings", "Step", "all_of", "any_of", "at_least"]
+
+_SKIPPED = frozenset(("skipped", "always"))
+_FAILURE = frozenset(("failure", "always"))
+_TIMEOUT = frozenset(("timeout", "always"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +37,14 @@ class Ending:
     """A way a node can end and the run goes on; `matched` are the edges whose `on` fits.
 
     A failure that no edge handles ends the run, so of a `failure` at least one edge is taken.
+    `sure` are those that are taken whenever the node ends like this; of each of the `groups`
+    at least one is.
     """
 
     kind: str
     matched: tuple[int, ...]
+    sure: tuple[int, ...]
+    groups: tuple[tuple[int, ...], ...]
 
 
 class Endings:
@@ -83,58 +91,46 @@ class Endings:
             yield self.names[lowest.bit_length() - 1]
             bits ^= lowest
 
-    def is_sure(self, edge: int, ending: Ending) -> bool:
-        """Whether the edge is taken whenever its source ends like this."""
-        if edge not in ending.matched:
-            return False
-        if ending.kind == "failure" and len(ending.matched) == 1:
-            return True
-        plan = self.edges[edge]
-        if plan.otherwise:
-            return not self._conditional(ending)
-        return plan.when is None or plan.when is True
-
-    def groups(self, ending: Ending) -> Iterator[tuple[int, ...]]:
-        """Sets of edges of which at least one is taken whenever a node ends like this."""
-        if ending.kind == "failure":
-            yield ending.matched
-        for edge in ending.matched:
-            if self.is_sure(edge, ending):
-                yield (edge,)
-            elif self.edges[edge].otherwise:
-                yield (edge, *self._conditional(ending))
-
     def is_sure_after_success(self, edge: int) -> bool:
         endings = self.of[self.edges[edge].source]
-        return all(self.is_sure(edge, ending) for ending in endings if ending.kind == "success")
-
-    def _conditional(self, ending: Ending) -> list[int]:
-        return [edge for edge in ending.matched if self.edges[edge].when is not None]
+        return all(edge in ending.sure for ending in endings if ending.kind == "success")
 
     def _endings(self, step: Step) -> Iterator[Ending]:
+        outgoing = [
+            (edge, self.edges[edge].on)
+            for edge in self.outgoing[step.id]
+            if self.edges[edge].when is not False
+        ]
+        for kind, names in self._ways(step):
+            matched = tuple(edge for edge, on in outgoing if not names.isdisjoint(on))
+            if matched or kind != "failure":
+                yield self._ending(kind, matched)
+
+    def _ways(self, step: Step) -> Iterator[tuple[str, Set[str]]]:
+        """The kinds of ending a node can have, each with what the edges wait for that fit."""
         if not step.fails and not step.ends:
             for action in step.actions or ("success",):
-                yield self._ending(step, "success", ("success", "always", action))
-        yield self._ending(step, "skipped", ("skipped", "always"))
+                yield "success", {"success", "always", action}
+        yield "skipped", _SKIPPED
         if step.ends:
             return
-        has_timeout = any("timeout" in self.edges[e].on for e in self.outgoing[step.id])
-        timeout = ("timeout", "always") if has_timeout else ("timeout", "always", "failure")
-        for names in (("failure", "always"), timeout):
-            ending = self._ending(step, "failure", names)
-            if ending.matched:
-                yield ending
+        has_timeout = any("timeout" in self.edges[edge].on for edge in self.outgoing[step.id])
+        yield "failure", _FAILURE
+        yield "failure", _TIMEOUT if has_timeout else _FAILURE | _TIMEOUT
 
-    def _ending(self, step: Step, kind: str, names: tuple[str, ...]) -> Ending:
-        return Ending(
-            kind=kind,
-            matched=tuple(
-                edge
-                for edge in self.outgoing[step.id]
-                if self.edges[edge].when is not False
-                and any(name in self.edges[edge].on for name in names)
-            ),
-        )
+    def _ending(self, kind: str, matched: tuple[int, ...]) -> Ending:
+        edges = self.edges
+        if kind == "failure" and len(matched) == 1:
+            return Ending(kind=kind, matched=matched, sure=matched, groups=(matched,))
+        conditional = [edge for edge in matched if edges[edge].when is not None]
+        sure = tuple(edge for edge in matched if _is_sure(edges[edge], conditional))
+        groups = [matched] if kind == "failure" else []
+        for edge in matched:
+            if edge in sure:
+                groups.append((edge,))
+            elif edges[edge].otherwise:
+                groups.append((edge, *conditional))
+        return Ending(kind=kind, matched=matched, sure=sure, groups=tuple(groups))
 
     def _ended_before(self, node: str) -> int:
         """What has surely ended, one way or another, once the node's join is met."""
@@ -160,6 +156,13 @@ class Endings:
                     if not self.ended[step.id] & self.bit(loser):
                         raced.setdefault(loser, []).append(step.id)
         return raced
+
+
+def _is_sure(edge: EdgePlan, conditional: Sequence[int]) -> bool:
+    """Whether it is taken whenever its `on` fits; `conditional` are the edges with a `when`."""
+    if edge.otherwise:
+        return not conditional
+    return edge.when is None or edge.when is True
 
 
 def any_of(sets: Iterable[int]) -> int:

@@ -222,7 +222,7 @@ class Guards:
             (
                 self._known(node, ending)
                 for ending in endings.of[node]
-                if (edge in ending.matched if taken else not endings.is_sure(edge, ending))
+                if (edge in ending.matched if taken else edge not in ending.sure)
             ),
             self._all,
         )

@@ -11,10 +11,9 @@ A promise is kept only by a run that goes on, and how much it says depends on wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from flowspec.check.endings import Endings, all_of, any_of
+from flowspec.check.endings import Ending, Endings, all_of, any_of
 
 __all__ = ["Promises", "Reader"]
 
@@ -31,23 +30,30 @@ class Promises:
         self.after = dict.fromkeys(endings.steps, 0)
         self.arrival = dict.fromkeys(endings.steps, 0)
         self._below = dict.fromkeys(endings.steps, 0)
-        # in loops a second time, with what the first found behind joins
-        for _ in range(2 if endings.loops else 1):
-            for node in reversed(endings.order):
-                self._below[node] = any_of(self._beyond(edge) for edge in endings.outgoing[node])
-            for node in reversed(endings.order):
-                self._work_out(node)
+        self._some_count = any(map(self._counts, endings.order))
+        self._look_below()
+        self._work_out_all()
+        if endings.loops:  # a second time, if the first found something new behind joins
+            before = dict(self._below)
+            self._look_below()
+            if self._below != before or endings.raced_by:
+                self._work_out_all()
 
     @property
     def from_start(self) -> int:
         return any_of(self.arrival[start] for start in self._endings.starts)
 
+    def _look_below(self) -> None:
+        for node in reversed(self._endings.order):
+            self._below[node] = any_of(map(self._beyond, self._endings.outgoing[node]))
+
+    def _work_out_all(self) -> None:
+        for node in reversed(self._endings.order):
+            self._work_out(node)
+
     def _work_out(self, node: str) -> None:
         endings, step = self._endings, self._endings.steps[node]
-        following = [
-            (ending.kind, any_of(self._group(group) for group in endings.groups(ending)))
-            for ending in endings.of[node]
-        ]
+        following = [(ending.kind, self._following(ending)) for ending in endings.of[node]]
         succeeded = [bits for kind, bits in following if kind == "success"]
         ran = [bits for kind, bits in following if kind != "skipped"]
         contradiction = endings.everything if self._reader == "end" else 0
@@ -66,7 +72,7 @@ class Promises:
 
     def _if_given_up(self, node: str) -> int:
         """What follows where a race is decided without the node."""
-        if any(self._counts(other) for other in self._endings.order):
+        if self._some_count:
             return 0
         winners = (self.arrival[winner] for winner in self._endings.raced_by[node])
         return all_of(winners, self._endings.everything)
@@ -74,8 +80,9 @@ class Promises:
     def _beyond(self, edge: int) -> int:
         """What cannot have ended before the edge is resolved, or has surely succeeded all the
         same, because its join did not wait for the edge."""
-        endings, target = self._endings, self._endings.edges[edge].target
-        if endings.edges[edge].back:
+        endings, plan = self._endings, self._endings.edges[edge]
+        target = plan.target
+        if plan.back:
             return 0
         if endings.steps[target].join == "all" or len(endings.incoming[target]) == 1:
             return self._below[target] | endings.bit(target)
@@ -86,12 +93,20 @@ class Promises:
         join = self._endings.steps[node].join
         return isinstance(join, int) and join > 1
 
-    def _group(self, edges: Sequence[int]) -> int:
-        return all_of((self._along(edge) for edge in edges), self._endings.everything)
+    def _following(self, ending: Ending) -> int:
+        """What surely succeeds once a node has ended like this."""
+        known = 0
+        for group in ending.groups:
+            sure = self._endings.everything
+            for edge in group:
+                sure &= self._along(edge)
+            known |= sure
+        return known
 
     def _along(self, edge: int) -> int:
-        target = self._endings.edges[edge].target
-        if not self._endings.edges[edge].back:
+        plan = self._endings.edges[edge]
+        target = plan.target
+        if not plan.back:
             return self.arrival[target]
         if self._reader == "end":
             return self._endings.everything
