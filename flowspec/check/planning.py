@@ -25,6 +25,8 @@ __all__ = ["plan_of"]
 
 _T = TypeVar("_T")
 
+_NOTHING_SAID = Retry()
+
 
 def plan_of(outline: Outline, catalogue: Catalogue) -> Plan:
     """The plan of a flow that has no errors."""
@@ -164,7 +166,7 @@ def _retry(node: Node, node_type: NodeType, tier: Tier, defaults: Defaults) -> R
     """
     if not takes(node_type, tier, "retry"):
         return RetryPlan()
-    written = node.retry or Retry()
+    written = node.retry or _NOTHING_SAID
     if tier != "inline":
         written = written.over(defaults.retry)
     base = node_type.retry
