@@ -19,8 +19,8 @@ _HEAD = """\
 # Speed
 
 What it costs to have a flow interpreted: beside workflows that do the same, written by hand \
-against Temporal's Python SDK. `make bench` measures it on your machine in less than twelve \
-minutes and writes this page; `make bench QUICK=1` takes two and only prints it."""
+against Temporal's Python SDK. `make bench` measures it on your machine and writes this page; \
+`make bench QUICK=1` looks at a few cases, for a few minutes, and only prints them."""
 
 _READING = """\
 ## How to read the tables
