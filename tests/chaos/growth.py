@@ -29,6 +29,7 @@ class Bound:
 
 BOUNDS: Mapping[str, Bound] = {
     "rss_mb": Bound(an_hour=10, at_least=8),
+    "blocks": Bound(an_hour=40_000, at_least=40_000),
     "threads": Bound(an_hour=1, at_least=2),
     "files": Bound(an_hour=2, at_least=3),
     "sockets": Bound(an_hour=2, at_least=3),

@@ -1,7 +1,7 @@
 """`python -m tests.chaos.soak [--minutes 60]`: mixed flows all the time, and nothing that grows.
 
 One shipped worker runs every flow of the workload, over and over, without any fault. Memory,
-threads, files, sockets and tasks of the worker are sampled; after the first fifth, and two minutes
+the blocks of Python's objects, threads, files, sockets and tasks of the worker are sampled; after the first fifth, and two minutes
 at least, which are for warming up, none of them may grow. Ends with 1 if one does, or if a run did
 not end as it should.
 """
@@ -72,9 +72,9 @@ async def soak(folder: Path, *, seconds: float, width: int, seed: int) -> Soaked
     """Soak for so long; `width` runs are always under way."""
     soaked = Soaked()
     server = server_unit(folder / "server", continue_after=60)
-    tasks = folder / "tasks"
+    counts = folder / "counts.json"
     settings: Any = {
-        "CHAOS_TASKS_FILE": str(tasks),
+        "CHAOS_COUNTS_FILE": str(counts),
         "PYTHONPATH": f"{_WATCHING}:{ROOT}",
         "CLAIM_CHECK_CACHE": "8MB",  # so that it is full, and does not look like a leak
         # As many threads, soon all there.
@@ -93,7 +93,7 @@ async def soak(folder: Path, *, seconds: float, width: int, seed: int) -> Soaked
                 random=Random(seed),
             )
             async with traffic.flowing(width):
-                await _watch(here, tasks, soaked, seconds)
+                await _watch(here, counts, soaked, seconds)
         soaked.runs = len(traffic.ended)
         [worker] = here.workers
         soaked.findings += _findings(here, traffic, ledger)
@@ -101,18 +101,21 @@ async def soak(folder: Path, *, seconds: float, width: int, seed: int) -> Soaked
     return soaked
 
 
-async def _watch(here: Cluster, tasks: Path, soaked: Soaked, seconds: float) -> None:
+async def _watch(here: Cluster, counts: Path, soaked: Soaked, seconds: float) -> None:
     begun = time.monotonic()
     while (now := time.monotonic() - begun) < seconds:
         [worker] = here.workers
-        _note(soaked.worker, now, {**sampled(worker.pid or 0), **_told(tasks)})
+        _note(soaked.worker, now, {**sampled(worker.pid or 0), **_told(counts)})
         _note(soaked.server, now, sampled(here.server.pid or 0))
         await asyncio.sleep(_EVERY)
 
 
-def _told(tasks: Path) -> dict[str, float]:
-    text = tasks.read_text() if tasks.exists() else ""
-    return {"tasks": float(text)} if text else {}
+def _told(counts: Path) -> dict[str, float]:
+    try:
+        told: dict[str, float] = json.loads(counts.read_text())
+    except (OSError, ValueError):  # not there yet, or being written
+        return {}
+    return told
 
 
 def _note(series: Series, now: float, figures: dict[str, float]) -> None:
@@ -128,9 +131,9 @@ def _findings(here: Cluster, traffic: Traffic, ledger: Ledger) -> list[str]:
 
 
 def _table(title: str, verdicts: list[Verdict], *, judging: bool) -> str:
-    head = f"{title:12}{'first':>10}{'last':>10}{'an hour':>10}"
+    head = f"{title:12}{'first':>12}{'last':>12}{'an hour':>12}"
     rows = (
-        f"{one.name:12}{one.first:>10.1f}{one.last:>10.1f}{one.an_hour:>+10.1f}"
+        f"{one.name:12}{one.first:>12.1f}{one.last:>12.1f}{one.an_hour:>+12.1f}"
         f"{'  GROWS' if one.grows and judging else ''}"
         for one in verdicts
     )

@@ -1,13 +1,18 @@
-"""Loaded by Python as it starts, in a worker of the soak: counts tasks, and fills pools of threads.
+"""Loaded by Python as it starts, in a worker of the soak: counts, and fills pools of threads.
 
-Every second it writes how many tasks of asyncio are not done, of all loops, into the file
-`CHAOS_TASKS_FILE`. A pool starts a thread with each piece of work until it has as many as it may,
-though one be idle: else it would grow with the highest wave, an hour later, and look like a leak.
+Every second it writes into the file `CHAOS_COUNTS_FILE` how many tasks of asyncio are not done, of
+all loops, and how many blocks of memory Python's objects take: those cannot grow without a leak,
+while the memory of the process may, by how the blocks lie in it.
+
+A pool starts a thread with each piece of work until it has as many as it may, though one be idle:
+else it would grow with the highest wave, an hour later, and look like a leak.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,7 +29,7 @@ def _count(file: Path) -> None:
             alive = sum(not task.done() for task in list(every))
         except RuntimeError:  # it changed meanwhile
             continue
-        file.write_text(str(alive))
+        file.write_text(json.dumps({"tasks": alive, "blocks": sys.getallocatedblocks()}))
 
 
 class _NobodyIdle:
@@ -47,6 +52,6 @@ def _fill_pools() -> None:
     ThreadPoolExecutor.__init__ = fill  # type: ignore[method-assign, assignment]
 
 
-if path := os.environ.get("CHAOS_TASKS_FILE"):
+if path := os.environ.get("CHAOS_COUNTS_FILE"):
     threading.Thread(target=_count, args=(Path(path),), daemon=True).start()
     _fill_pools()
