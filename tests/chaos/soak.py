@@ -1,9 +1,9 @@
 """`python -m tests.chaos.soak [--minutes 60]`: mixed flows all the time, and nothing that grows.
 
-One shipped worker runs every flow of the workload, over and over, without any fault. Memory,
-the blocks of Python's objects, threads, files, sockets and tasks of the worker are sampled; after the first fifth, and two minutes
-at least, which are for warming up, none of them may grow. Ends with 1 if one does, or if a run did
-not end as it should.
+One shipped worker runs every flow of the workload, over and over, without any fault. Memory, the
+blocks of Python's objects, threads, files, sockets and tasks of the worker are sampled; after the
+first fifth, and two minutes at least, which are for warming up, none of them may grow. Ends with 1
+if one does, or if a run did not end as it should.
 """
 
 from __future__ import annotations
