@@ -40,16 +40,18 @@ class Fates:
 
     def decide(self, edge: int, fate: Fate) -> None:
         """Give the edge a fate, another one if need be."""
-        self._count(edge, self._fates.get(edge), -1)
+        if edge in self._fates:
+            self._count(edge, self._fates[edge], -1)
         self._fates[edge] = fate
         self._count(edge, fate, +1)
 
     def forget(self, edge: int) -> None:
-        self._count(edge, self._fates.pop(edge, None), -1)
+        if edge in self._fates:
+            self._count(edge, self._fates.pop(edge), -1)
 
-    def _count(self, edge: int, fate: Fate | None, one: int) -> None:
+    def _count(self, edge: int, fate: Fate, one: int) -> None:
         plan = self._graph.edges[edge]
-        if fate is None or plan.back:
+        if plan.back:
             return
         self._undecided[plan.target] -= one
         if fate == "taken":

@@ -38,6 +38,9 @@ class Graph:
                 self.around[member].append(index)
         self.loops = tuple(self._loop(index) for index in range(len(plan.loops)))
         self.left = [self._left(edge) for edge in plan.edges]
+        self.leading = {node: self._leading(node) for node in self.nodes}
+        self.judged = {node: self._judged(node) for node in self.nodes}
+        self.on = [frozenset(edge.on) for edge in plan.edges]
         self.raced_by: dict[str, list[str]] = {}
         for node in plan.nodes:
             for loser in node.races:
@@ -59,6 +62,16 @@ class Graph:
                 and len(candidate.members) < len(loop.members)
             ),
         )
+
+    def _leading(self, node: str) -> tuple[int, ...]:
+        """The edges that lead to the node, backward ones first."""
+        loops = (self.loops[index] for index in self.around[node])
+        back = [edge for loop in loops if loop.header == node for edge in loop.back]
+        return (*back, *self.incoming[node])
+
+    def _judged(self, node: str) -> tuple[int, ...]:
+        """The edges that lead away from the node and have a `when`."""
+        return tuple(edge for edge in self.outgoing[node] if self.edges[edge].when is not None)
 
     def _left(self, edge: EdgePlan) -> int | None:
         """The outermost loop a forward edge leaves: it counts only once that loop is over."""

@@ -7,7 +7,7 @@ JSON between any two calls.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, cast
 
@@ -129,24 +129,18 @@ class Scheduler:
 
     def iterations(self, node: str) -> tuple[int, ...]:
         """The rounds of all loops around the node, outermost first."""
-        return tuple(self._state.rounds[loop] for loop in reversed(self.graph.around[node]))
+        around = self.graph.around[node]
+        return tuple(self._state.rounds[loop] for loop in reversed(around)) if around else ()
 
-    def taken_into(self, node: str) -> tuple[int, ...]:
+    def taken_into(self, node: str) -> list[int]:
         """The taken edges that led to the node, backward ones first."""
         fates = self._state.fates
-        back = [
-            edge
-            for loop in self.graph.around[node]
-            if self.graph.loops[loop].header == node
-            for edge in self.graph.loops[loop].back
-        ]
-        return tuple(e for e in (*back, *self.graph.incoming[node]) if fates.of(e) == "taken")
+        return [edge for edge in self.graph.leading[node] if fates.of(edge) == "taken"]
 
-    def questions(self, node: str, outcome: Outcome) -> tuple[int, ...]:
+    def questions(self, node: str, outcome: Outcome) -> list[int]:
         """The edges whose `when` has to be judged now that the node ended like this."""
-        return tuple(
-            edge for edge in self._matched(node, outcome) if self.graph.edges[edge].when is not None
-        )
+        judged = self.graph.judged[node]
+        return self._matched(judged, node, outcome) if judged else []
 
     # -- what the driver tells -----------------------------------------------------------------
 
@@ -193,13 +187,12 @@ class Scheduler:
 
     # -- edges ---------------------------------------------------------------------------------
 
-    def _matched(self, node: str, outcome: Outcome) -> list[int]:
-        edges = self.graph.edges
-        outgoing = self.graph.outgoing[node]
-        names = self._names(node, outcome)
-        return [edge for edge in outgoing if any(name in names for name in edges[edge].on)]
+    def _matched(self, edges: Sequence[int], node: str, outcome: Outcome) -> list[int]:
+        """Those of the node's edges that are for this outcome."""
+        on, names = self.graph.on, self._names(node, outcome)
+        return [edge for edge in edges if not on[edge].isdisjoint(names)]
 
-    def _names(self, node: str, outcome: Outcome) -> tuple[str, ...]:
+    def _names(self, node: str, outcome: Outcome) -> Sequence[str]:
         """The words in `on` that this outcome answers to; none where it must not go on."""
         if self._state.closing and node not in self._state.cleanup:
             return ("cancelled", "always") if outcome.name == "cancelled" else ()
@@ -208,13 +201,14 @@ class Scheduler:
             names.append(outcome.action)
         if outcome.timeout:
             names.append("timeout")
-            edges = self.graph.edges
-            if any("timeout" in edges[edge].on for edge in self.graph.outgoing[node]):
+            if any("timeout" in self.graph.on[edge] for edge in self.graph.outgoing[node]):
                 names.remove("failure")
-        return tuple(names)
+        return names
 
     def _taken(self, node: str, outcome: Outcome, verdicts: Mapping[int, bool]) -> dict[int, None]:
-        matched = self._matched(node, outcome)
+        matched = self._matched(self.graph.outgoing[node], node, outcome)
+        if not self.graph.judged[node]:
+            return dict.fromkeys(matched)
         edges = self.graph.edges
         chosen = any(edges[e].when is not None and verdicts[e] for e in matched)
         return dict.fromkeys(
@@ -228,14 +222,15 @@ class Scheduler:
         )
 
     def _resolve(self, edge: int, fate: Fate) -> list[Step]:
+        state, plan = self._state, self.graph.edges[edge]
         if self.graph.left[edge] is not None:
-            self._state.held[edge] = fate
+            state.held[edge] = fate
             return []
-        if self.graph.edges[edge].back:
-            self._state.fates.decide(edge, "dead" if self._state.closing else fate)
+        if plan.back:
+            state.fates.decide(edge, "dead" if state.closing else fate)
             return []
-        self._state.fates.decide(edge, fate)
-        return self._consider(self.graph.edges[edge].target)
+        state.fates.decide(edge, fate)
+        return self._consider(plan.target)
 
     # -- joins ---------------------------------------------------------------------------------
 
@@ -258,12 +253,12 @@ class Scheduler:
             return [self._skip(node)]
         return [self._ready(node), *self._give_up(node)]
 
-    def _given_up_for(self, node: str) -> list[str]:
+    def _given_up_for(self, node: str) -> Sequence[str]:
         """The races that are over and that the node was only there for."""
-        joins = self.graph.raced_by.get(node, ())
-        return [join for join in joins if self._state.phases[join] != "waiting"]
+        joins = self.graph.raced_by.get(node)
+        return [join for join in joins if self._state.phases[join] != "waiting"] if joins else ()
 
-    def _give_up(self, join: str) -> Iterable[Step]:
+    def _give_up(self, join: str) -> Sequence[Step]:
         losers = self.graph.nodes[join].races
         return [Cancel(node) for node in losers if self._state.phases[node] == "running"]
 

@@ -5,6 +5,7 @@ from flowspec.expressions.errors import BudgetExceeded, ExpressionError, Missing
 from flowspec.expressions.expression import Expression, compile_condition, compile_expression
 from flowspec.expressions.function import Function
 from flowspec.expressions.functions import FUNCTIONS
+from flowspec.expressions.reader import Reader
 from flowspec.expressions.references import (
     CONTEXT_NAMES,
     Reference,
@@ -22,6 +23,7 @@ __all__ = [
     "ExpressionError",
     "Function",
     "MissingValue",
+    "Reader",
     "Reference",
     "Template",
     "compile_condition",

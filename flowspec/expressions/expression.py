@@ -12,7 +12,8 @@ from flowspec.expressions.conditions import as_condition, check_condition
 from flowspec.expressions.errors import BudgetExceeded, ExpressionError
 from flowspec.expressions.frame import Frame, Run
 from flowspec.expressions.parsing import parse
-from flowspec.expressions.references import Reference, find_references
+from flowspec.expressions.reader import Reader
+from flowspec.expressions.references import find_references
 from flowspec.expressions.scanning import scan
 from flowspec.expressions.tree import (
     Arithmetic,
@@ -31,11 +32,10 @@ _CACHED = 4_096
 
 
 @dataclass(frozen=True, kw_only=True)
-class Expression:
+class Expression(Reader):
     """Offsets, in `references` and in errors, count characters of `source`."""
 
     source: str
-    references: tuple[Reference, ...]
     _root: Node = field(repr=False, compare=False)
     _run: Run = field(repr=False, compare=False)
     _cost: int = field(repr=False, compare=False)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 from flowspec.expressions.budget import MAX_NESTING, Budget
 from flowspec.expressions.errors import BudgetExceeded, ExpressionError
 from flowspec.expressions.pointers import Place, pointer_of, steps_of, value_at
+from flowspec.expressions.reader import Reader
 from flowspec.expressions.references import Reference
 from flowspec.expressions.texts import Inset, Text, read_text
 from flowspec.expressions.values import Value
@@ -23,7 +24,7 @@ class _Leaf:
     place: Place
 
 
-_Branch: TypeAlias = "_Leaf | _List | _Object | _Constant"
+_Branch: TypeAlias = "_Leaf | _Container | _Constant"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,27 +33,24 @@ class _Constant:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _List:
-    items: tuple[_Branch, ...]
+class _Container:
+    """A list or an object: what in it is constant stands in `shape`, and null for the rest."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class _Object:
-    entries: tuple[tuple[str, _Branch], ...]
+    shape: list[Json] | dict[str, Json]
+    open: tuple[tuple[str | int, _Branch], ...]
 
 
 _Fill: TypeAlias = Callable[[_Leaf], Value]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Template:
+class Template(Reader):
     """A value whose texts may hold `${…}`; its keys may not.
 
     Every evaluation has one budget for all its texts. What it gives may share parts with the
     scope and with the template: change none of them.
     """
 
-    references: tuple[Reference, ...]
     _root: _Branch = field(repr=False)
 
     @property
@@ -79,7 +77,7 @@ class Template:
         standing: list[str] = []
 
         def fill(leaf: _Leaf) -> Value:
-            if all(reference.path[0] not in unavailable for reference in leaf.text.references):
+            if unavailable.isdisjoint(leaf.text.roots):
                 try:
                     return _evaluated(leaf, scope, budget)
                 except NeedsWorker:
@@ -107,13 +105,14 @@ def _evaluated(leaf: _Leaf, scope: Mapping[str, Value], budget: Budget) -> Value
 
 
 def _filled(branch: _Branch, fill: _Fill) -> Value:
-    if isinstance(branch, _Constant):
-        return branch.value
     if isinstance(branch, _Leaf):
         return fill(branch)
-    if isinstance(branch, _List):
-        return [_filled(item, fill) for item in branch.items]  # type: ignore[misc]
-    return {key: _filled(item, fill) for key, item in branch.entries}  # type: ignore[misc]
+    if isinstance(branch, _Constant):
+        return branch.value
+    filled: Any = branch.shape.copy()
+    for key, inner in branch.open:
+        filled[key] = _filled(inner, fill)
+    return cast(Value, filled)
 
 
 def compile_template(value: Json) -> Template:
@@ -145,9 +144,7 @@ def _branch(
         return _text_branch(value, place, leaves, problems)
     elif isinstance(value, list):
         items = [_branch(v, (*place, i), leaves, problems) for i, v in enumerate(value)]
-        if not all(isinstance(item, _Constant) for item in items):
-            return _List(items=tuple(items))
-        return _Constant(value=[item.value for item in items if isinstance(item, _Constant)])
+        return _container(value, enumerate(items))
     elif isinstance(value, dict):
         return _object_branch(value, place, leaves, problems)
     return _Constant(value=value)
@@ -162,9 +159,21 @@ def _object_branch(
             message = "a key holds no ${…}; make the object in one expression: ${ {key: value} }"
             _note(ExpressionError(message), (*place, key), problems)
         entries.append((key, _branch(item, (*place, key), leaves, problems)))
-    if not all(isinstance(item, _Constant) for _, item in entries):
-        return _Object(entries=tuple(entries))
-    return _Constant(value={k: i.value for k, i in entries if isinstance(i, _Constant)})
+    return _container(value, entries)
+
+
+def _container(
+    value: list[Json] | dict[str, Json], parts: Iterable[tuple[str | int, _Branch]]
+) -> _Branch:
+    shape: Any = value.copy()
+    open: list[tuple[str | int, _Branch]] = []
+    for key, part in parts:
+        if isinstance(part, _Constant):
+            shape[key] = part.value
+        else:
+            shape[key] = None
+            open.append((key, part))
+    return _Container(shape=shape, open=tuple(open)) if open else _Constant(value=shape)
 
 
 def _text_branch(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 from flowspec.expressions.budget import Budget
 from flowspec.expressions.errors import ExpressionError
 from flowspec.expressions.expression import Expression, compile_expression
-from flowspec.expressions.references import Reference
+from flowspec.expressions.reader import Reader
 from flowspec.expressions.scanning import scan
 from flowspec.expressions.values import Value, text_of
 
@@ -33,12 +33,11 @@ Part: TypeAlias = str | Inset
 
 
 @dataclass(frozen=True, kw_only=True)
-class Text:
+class Text(Reader):
     """A text, cut at its `${…}`."""
 
     source: str
     parts: tuple[Part, ...]
-    references: tuple[Reference, ...]
 
     @property
     def literal(self) -> str | None:
@@ -47,9 +46,15 @@ class Text:
             return None
         return "".join(part for part in self.parts if isinstance(part, str))
 
+    @cached_property
+    def _whole(self) -> Inset | None:
+        """The inset that is all of the text: it gives a value of any kind."""
+        [first, *others] = self.parts or ("",)
+        return first if isinstance(first, Inset) and not others else None
+
     def evaluate(self, scope: Mapping[str, Value], budget: Budget) -> Value:
-        if len(self.parts) == 1 and isinstance(self.parts[0], Inset):
-            return _value(self.parts[0], scope, budget)
+        if self._whole is not None:
+            return _value(self._whole, scope, budget)
         texts = [
             part if isinstance(part, str) else _inset_text(part, scope, budget)
             for part in self.parts

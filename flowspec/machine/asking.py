@@ -19,6 +19,7 @@ from flowspec.values import Json, JsonObject
 
 __all__ = ["Asking"]
 
+_REPEATABLE = (Call, Evaluate)
 _LONGEST_PAUSE = 30.0
 _SHORTEST_TIMEOUT = 0.01
 
@@ -38,7 +39,7 @@ class Asking:
     def ask(self, operation: Operation, then: Todo, otherwise: Todo) -> None:
         self.operations.append(operation)
         waiter = Waiter(then=then, otherwise=otherwise)
-        if isinstance(operation, Call | Evaluate):
+        if isinstance(operation, _REPEATABLE):
             waiter.asked, waiter.since = operation, self.now
         self.state.waiters[operation.id] = waiter
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import cast
 
 from flowspec.expressions import (
@@ -119,7 +118,7 @@ def argument_of(core: Core, plan: NodePlan, operation: str, title: str) -> JsonO
         argument["title"] = title
     retry = plan.retry
     if retry.jitter or retry.only or retry.never:
-        argument["retry"] = cast(JsonObject, asdict(retry))
+        argument["retry"] = dict(vars(retry))
     return argument
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, cast
+from typing import cast
 
-from flowspec.expressions import Expression, ExpressionError, Reference, Template, scope_for
+from flowspec.expressions import Expression, ExpressionError, Reader, Template, scope_for
 from flowspec.machine.asking import Asking
 from flowspec.machine.operations import Evaluate, Want, make_error
 from flowspec.machine.program import Program
@@ -16,17 +16,10 @@ from flowspec.plan import NodePlan
 from flowspec.scheduler import Scheduler
 from flowspec.values import Json, JsonObject, NeedsWorker
 
-__all__ = ["Core", "HasReferences"]
+__all__ = ["Core"]
 
 _STARTS = ("node.start", "run.fill", "run.shard", "item.round", "call.again")
 """The steps that start new work: a paused run keeps them until it is resumed."""
-
-
-class HasReferences(Protocol):
-    """Whatever names values: a template, an expression, or many of them together."""
-
-    @property
-    def references(self) -> tuple[Reference, ...]: ...
 
 
 class Core(Asking):
@@ -37,7 +30,7 @@ class Core(Asking):
         self.program = program
         self.schedulers: dict[str, Scheduler] = {}
         self.draining = False
-        self.watcher = Watcher()
+        self.watcher: Watcher | None = None
         self.patched: Callable[[str], bool] = lambda _: True
         self._handlers: dict[str, Callable[..., None]] = {
             "call.rest": self.rest,
@@ -58,17 +51,17 @@ class Core(Asking):
 
     def advance(self, budget: int) -> bool:
         """Make the pending steps, at most `budget`; False if some are left for later."""
-        todo = self.state.todo
+        state, todo, handlers = self.state, self.state.todo, self._handlers
         while todo:
             if budget <= 0:
                 return False
             budget -= 1
             step = todo.popleft()
             name = cast(str, step[0])
-            if (self.state.paused or self.draining) and name in _STARTS:
-                self.state.held.append(step)
+            if (state.paused or self.draining) and name in _STARTS:
+                state.held.append(step)
             else:
-                self._handlers[name](*step[1:])
+                handlers[name](*step[1:])
         return True
 
     def resume(self) -> None:
@@ -114,16 +107,16 @@ class Core(Asking):
     def scope(
         self,
         frame: FrameState,
-        source: HasReferences,
+        source: Reader,
         *,
         item: ItemState | None = None,
         node: str | None = None,
         extra: Mapping[str, Json] | None = None,
     ) -> dict[str, Json]:
         """The names an expression may see, as far as it mentions them."""
-        roots = dict.fromkeys(reference.path[0] for reference in source.references)
         scope: dict[str, Json] = {}
-        for root in roots:
+        has_locals = False
+        for root in source.roots:
             if root == "nodes":
                 scope["nodes"] = self._nodes(frame, source, item)
             elif root == "input":
@@ -132,7 +125,9 @@ class Core(Asking):
                 scope["run"] = self.state.run
             elif root == "vars":
                 scope["vars"] = dict(self.vars(frame))  # what is handed on whole stays as it is
-        if any(root not in ("nodes", "input", "run", "vars") for root in roots):
+            else:
+                has_locals = True
+        if has_locals:
             scope = {**self._locals(frame, item, node), **scope}
         return {**scope, **extra} if extra else scope
 
@@ -149,27 +144,22 @@ class Core(Asking):
         return self.state.frames[self.state.runs[item.run].frame]
 
     def plan_of(self, run: NodeRun) -> NodePlan:
-        return self.program.node(self.state.frames[run.frame].block, run.node)
+        return self.program.graphs[self.state.frames[run.frame].block].nodes[run.node]
 
-    def _nodes(
-        self, frame: FrameState, source: HasReferences, item: ItemState | None
-    ) -> dict[str, Json]:
-        wanted = dict.fromkeys(
-            str(reference.path[1])
-            for reference in source.references
-            if reference.path[0] == "nodes" and len(reference.path) > 1
-        )
-        found: dict[str, Json] = {}
-        here: FrameState | None = frame
-        special = self._special_results(item)
-        while here is not None:
-            for name in wanted:
-                if name not in found and name in here.results:
-                    found[name] = here.results[name]
-            here = self.outer(here) if here.owner is not None else None
-        found.update({name: value for name, value in special.items() if name in wanted})
-        outside = cast(JsonObject, self.state.outer.get("nodes", {}))
-        return {name: found.get(name, outside.get(name, {})) for name in wanted}
+    def _nodes(self, frame: FrameState, source: Reader, item: ItemState | None) -> dict[str, Json]:
+        found = self._special_results(item)
+        return {
+            name: found[name] if name in found else self._result(frame, name)
+            for name in source.nodes
+        }
+
+    def _result(self, frame: FrameState, node: str) -> Json:
+        """What became of the node in the innermost frame that knows, or outside of a shard."""
+        while node not in frame.results:
+            if frame.owner is None:
+                return cast(JsonObject, self.state.outer.get("nodes", {})).get(node, {})
+            frame = self.outer(frame)
+        return frame.results[node]
 
     def _special_results(self, item: ItemState | None) -> dict[str, Json]:
         """A repeating item sees its own last round; an undo sees what it undoes."""

@@ -13,6 +13,8 @@ from flowspec.values import Json, JsonObject
 
 __all__ = ["Frames", "node_path"]
 
+_SUCCESS = Outcome(name="success")
+
 
 class Frames:
     """Drives a scheduler per frame: judges edges, keeps results, closes and undoes."""
@@ -72,8 +74,9 @@ class Frames:
         self._core.do("node.judge", path, node, list[Json](edges), {})
 
     def _tell(self, path: str, node: str, result: JsonObject, *, undo: bool) -> None:
-        iterations = self._core.schedulers[path].iterations(node)
-        self._core.watcher.ended(node_path(path, node, iterations), node, result, undo=undo)
+        if self._core.watcher is not None:
+            iterations = self._core.schedulers[path].iterations(node)
+            self._core.watcher.ended(node_path(path, node, iterations), node, result, undo=undo)
 
     def judge(self, path: str, node: str, edges: list[Json], verdicts: JsonObject) -> None:
         """Judge the edges one after another, in document order, then move on."""
@@ -119,14 +122,15 @@ class Frames:
         frame = self._core.state.frames[path]
         scheduler = self._core.schedulers[path]
         result = frame.results[node]
-        iterations = list[Json](scheduler.iterations(node))
+        iterations = scheduler.iterations(node)  # before the loop goes round again
         resolution = scheduler.ended(
             node,
             _outcome(result),
             {int(edge): bool(verdict) for edge, verdict in verdicts.items()},
         )
-        for edge in resolution.taken:
-            self._core.watcher.took(frame.block, edge)
+        if self._core.watcher is not None:
+            for edge in resolution.taken:
+                self._core.watcher.took(frame.block, edge)
         undo = scheduler.graph.nodes[node].undo
         if result["outcome"] == "success" and undo is not None:
             frame.done.append(
@@ -134,7 +138,7 @@ class Frames:
                     "node": node,
                     "undo": undo,
                     "output": result.get("output"),
-                    "iterations": iterations,
+                    "iterations": list[Json](iterations),
                 }
             )
         self._follow(path, resolution.steps)
@@ -254,6 +258,8 @@ def _prefix(path: str) -> str:
 
 
 def _outcome(result: JsonObject) -> Outcome:
+    if result["outcome"] == "success" and result.get("action") is None:
+        return _SUCCESS
     error = result.get("error")
     timeout = isinstance(error, dict) and error.get("type") == "Timeout"
     return Outcome(
@@ -265,5 +271,6 @@ def _outcome(result: JsonObject) -> Outcome:
 
 def node_path(frame: str, node: str, iterations: tuple[int, ...]) -> str:
     """`poll`, `poll#2` in the second round of a loop, `block/poll` inside a block."""
-    suffix = "".join(f"#{n}" for n in iterations) if any(n > 1 for n in iterations) else ""
+    going_round = iterations and any(n > 1 for n in iterations)
+    suffix = "".join(f"#{n}" for n in iterations) if going_round else ""
     return f"{_prefix(frame)}{node}{suffix}"

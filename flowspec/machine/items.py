@@ -171,7 +171,7 @@ class Items:
             then: list[Json] = ["item.stored", path, answer]
             self._core.ask(call, then, then)
         else:
-            self.succeed(path, answer.get("output"), answer.get("action"))
+            self._succeeded(item, plan, answer.get("output"), answer.get("action"))
 
     # -- cache ---------------------------------------------------------------------------------
 
@@ -215,14 +215,15 @@ class Items:
 
     def succeed(self, path: str, output: Json, action: Json = None) -> None:
         item = self._core.state.items.get(path)
-        if item is None:
-            return
+        if item is not None:
+            self._succeeded(item, self._plan(item), output, action)
+
+    def _succeeded(self, item: ItemState, plan: NodePlan, output: Json, action: Json) -> None:
         item.operation = None
         item.cache = None
         result: JsonObject = {"outcome": "success", "output": output}
         if action is not None:
             result["action"] = action
-        plan = self._plan(item)
         if plan.repeat is None or item.cancelled:
             self._done(item, result)
             return
@@ -233,8 +234,8 @@ class Items:
             self._core.scope(self._core.frame_of(item), source, item=item, node=plan.id),
             id=f"{self._operation(item)}~repeat",
             raw=plan.repeat.condition,
-            then=["item.repeat", path],
-            otherwise=["item.error", path],
+            then=["item.repeat", item.path],
+            otherwise=["item.error", item.path],
             want="condition",
         )
 

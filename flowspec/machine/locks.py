@@ -171,7 +171,7 @@ class Locks:
         if until is not None:
             title = f"lock {run.lock['name']} of {path} expires"
             self._core.sleep(f"{path}~lockend", cast(float, until), ["lock.expired", path], title)
-        self._runs.open(run)
+        self._runs.open(run, self._core.plan_of(run))
 
     def _forget_wait(self, run: NodeRun) -> None:
         self._core.state.waits.pop(run.path, None)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 from flowspec.expressions import (
     Expression,
+    Reader,
     Reference,
     Template,
     compile_condition,
@@ -21,11 +22,6 @@ from flowspec.routes import Graph
 from flowspec.values import Json
 
 __all__ = ["Program", "program_of"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mentioned:
-    references: tuple[Reference, ...]
 
 
 class Program:
@@ -40,11 +36,8 @@ class Program:
         self._templates: dict[tuple[str, str], Template] = {}
         self._conditions: dict[str | bool, Expression] = {}
         self._keys: dict[str, tuple[Json, Template]] = {}
-        self._inside: dict[str, Mentioned] = {}
+        self._inside: dict[str, Reader] = {}
         self.events = self._event_names()
-
-    def node(self, block: str, node: str) -> NodePlan:
-        return self.graphs[block].nodes[node]
 
     def node_at(self, path: str) -> NodePlan | None:
         """The node that a path such as `each.3/inner#2` stands for."""
@@ -55,9 +48,10 @@ class Program:
     def template(self, owner: str, part: str, value: Json) -> Template:
         """The compiled form of a value of the plan, which `owner` and `part` identify."""
         key = (owner, part)
-        if key not in self._templates:
-            self._templates[key] = compile_template(value)
-        return self._templates[key]
+        known = self._templates.get(key)
+        if known is None:
+            known = self._templates[key] = compile_template(value)
+        return known
 
     def condition(self, source: str | bool) -> Expression:
         if source not in self._conditions:
@@ -72,13 +66,13 @@ class Program:
             self._keys[node.id] = raw, compile_template(raw)
         return self._keys[node.id]
 
-    def inside(self, node: NodePlan) -> Mentioned:
+    def inside(self, node: NodePlan) -> Reader:
         """What the expressions of a node and of the nodes in it mention, once it has its items."""
         if node.id not in self._inside:
             found: list[Reference] = []
             for part in _with_nested(_with_items(node)):
                 found += self._mentioned(part)
-            self._inside[node.id] = Mentioned(references=tuple(found))
+            self._inside[node.id] = Reader(references=tuple(found))
         return self._inside[node.id]
 
     def _mentioned(self, node: NodePlan) -> list[Reference]:

@@ -53,10 +53,11 @@ class Runs:
         scheduler = self._core.schedulers[frame_path]
         path = self._path(frame_path, node)
         run = NodeRun(path=path, frame=frame_path, node=node, error=self._cause(frame, node))
-        self._add(run, iteration=scheduler.iteration(node))
-        when = self._core.plan_of(run).when
+        plan = scheduler.graph.nodes[node]
+        self._add(run, plan, iteration=scheduler.iteration(node))
+        when = plan.when
         if when is None:
-            self._enter(run)
+            self._enter(run, plan)
             return
         source = self._core.program.condition(when)
         run.asked = self._core.evaluate(
@@ -80,28 +81,29 @@ class Runs:
         node = cast(str, done["undo"])
         iterations = tuple(cast("list[int]", done["iterations"]))
         path = node_path(frame_path, node, iterations)
-        self._add(
-            NodeRun(path=path, frame=frame_path, node=node, error=error, undo=done),
-            iteration=iterations[-1] if iterations else None,
-        )
-        self._enter(self._core.state.runs[path])
-
-    def _add(self, run: NodeRun, iteration: int | None) -> None:
-        self._core.state.runs[run.path] = run
+        run = NodeRun(path=path, frame=frame_path, node=node, error=error, undo=done)
         plan = self._core.plan_of(run)
-        self._core.state.records.setdefault(run.frame, {}).pop(run.node, None)
-        self._core.record(
-            run.frame,
-            run.node,
-            path=run.path,
-            id=run.node,
-            type=plan.type,
-            title=title_of(self._core, self._core.state.frames[run.frame], None, plan),
-            state="running",
-            started=self._core.now,
-            **({"iteration": iteration} if iteration is not None else {}),
-        )
-        self._core.watcher.started(run.path, run.node)
+        self._add(run, plan, iteration=iterations[-1] if iterations else None)
+        self._enter(run, plan)
+
+    def _add(self, run: NodeRun, plan: NodePlan, iteration: int | None) -> None:
+        state = self._core.state
+        state.runs[run.path] = run
+        record: JsonObject = {
+            "path": run.path,
+            "id": run.node,
+            "type": plan.type,
+            "title": title_of(self._core, state.frames[run.frame], None, plan),
+            "state": "running",
+            "started": self._core.now,
+        }
+        if iteration is not None:
+            record["iteration"] = iteration
+        records = state.records.setdefault(run.frame, {})
+        records.pop(run.node, None)  # a later round stands where it began
+        records[run.node] = record
+        if self._core.watcher is not None:
+            self._core.watcher.started(run.path, run.node)
 
     def _cause(self, frame: FrameState, node: str) -> JsonObject | None:
         """The error behind the first edge that led here from a node that did not succeed."""
@@ -120,23 +122,22 @@ class Runs:
         if value is False:
             self.finish(run, {"outcome": "skipped"})
         else:
-            self._enter(run)
+            self._enter(run, self._core.plan_of(run))
 
-    def _enter(self, run: NodeRun) -> None:
-        if self._core.plan_of(run).lock is None:
-            self.open(run)
+    def _enter(self, run: NodeRun, plan: NodePlan) -> None:
+        if plan.lock is None:
+            self.open(run, plan)
         else:
             self.locks.take(run)
 
-    def open(self, run: NodeRun) -> None:
+    def open(self, run: NodeRun, plan: NodePlan) -> None:
         """Begin the node's work."""
-        plan = self._core.plan_of(run)
         if plan.timeout_text is not None and self._needs_timer(plan):
             self._ask_timeout(run, plan.timeout_text)
             return
         if plan.timeout is not None and self._needs_timer(plan):
             self._start_timer(run, plan.timeout)
-        self._work(run)
+        self._work(run, plan)
 
     def _ask_timeout(self, run: NodeRun, text: str) -> None:
         raw: JsonObject = {"timeout": text}
@@ -164,15 +165,14 @@ class Runs:
             self.fail(path, make_error("InvalidParams", f"timeout: {error}"))
             return
         self._start_timer(run, seconds)
-        self._work(run)
+        self._work(run, self._core.plan_of(run))
 
     def _start_timer(self, run: NodeRun, seconds: float) -> None:
         run.timer, run.seconds = f"{run.path}~timeout", seconds
         until = self._core.now + seconds
         self._core.sleep(run.timer, until, ["run.timeout", run.path], f"timeout of {run.path}")
 
-    def _work(self, run: NodeRun) -> None:
-        plan = self._core.plan_of(run)
+    def _work(self, run: NodeRun, plan: NodePlan) -> None:
         if plan.foreach is None:
             self._begin_item(run, None, None)
             return

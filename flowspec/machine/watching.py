@@ -8,7 +8,7 @@ __all__ = ["Watcher"]
 
 
 class Watcher:
-    """Is told of what is in no operation, in order; this one takes no notice."""
+    """Is told of what is in no operation, in order."""
 
     def started(self, path: str, node: str) -> None:
         """A node began: its path, and its id."""
