@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
@@ -49,7 +48,9 @@ async def history_findings(
             found.append(f"{name} is still open")
         found += [f"{name}: {each}" for each in _failed_tasks(history)] if not old else []
         found += [f"{name}: {each}" async for each in _lost(history, reader)]
-        found += [f"{name}: {each}" async for each in _replayed(history, replayer)]
+        result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
+        if result.replay_failure is not None:
+            found.append(f"{name}: does not replay: {result.replay_failure}")
     return found
 
 
@@ -83,13 +84,6 @@ async def _lost(history: WorkflowHistory, reader: ClaimCodec) -> AsyncIterator[s
                 await reader.decode([payload])
             except Exception as error:  # whatever it is, the value cannot be had
                 yield f"event {event.event_id}: {type(error).__name__}: {error}"
-
-
-async def _replayed(history: WorkflowHistory, replayer: Replayer) -> AsyncIterator[str]:
-    result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
-    if result.replay_failure is not None:
-        yield f"does not replay: {result.replay_failure}"
-    await asyncio.sleep(0)
 
 
 def _replayer(namespace: str, cloakroom: Cloakroom) -> Replayer:
