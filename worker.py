@@ -7,8 +7,10 @@ are used.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict, replace
@@ -44,6 +46,9 @@ __all__ = ["build_worker", "catalogue", "main", "performs", "serve", "supervise"
 _HERE = str(Path(__file__).absolute())
 _HEARTBEAT_THROTTLE = timedelta(seconds=5)
 """The longest a cancellation takes to reach a node: it comes with the answer to a heartbeat."""
+_LAST_WORDS = 10.0
+"""Seconds after the grace, in which Temporal is told what became of the nodes. One that does not
+answer would otherwise be waited for half a minute and more."""
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -163,6 +168,7 @@ async def serve(
             )
             await stopping.wait()
             logger.info("worker stopping", grace_seconds=settings.shutdown_grace)
+            stack.callback(_end_within(settings.shutdown_grace + _LAST_WORDS).cancel)
     logger.info("worker stopped")
 
 
@@ -295,6 +301,23 @@ def _readiness(
         return None
 
     return ready
+
+
+def _end_within(seconds: float) -> threading.Timer:
+    """End the process if it is not over by then. What is left undone is done by other workers, as
+    if this one had been lost."""
+    import structlog
+
+    logger = structlog.stdlib.get_logger("flowrunner.worker")
+
+    def end() -> None:
+        logger.error("worker ends before all is told to Temporal, which does not answer")
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 @contextmanager

@@ -136,7 +136,8 @@ class WorkerSettings(EnvironmentSettings):
     )
     shutdown_grace: _Seconds = setting(
         "FLOWRUNNER_SHUTDOWN_GRACE",
-        "How long a stopping worker lets its running nodes finish before it hands them back.",
+        "How long a stopping worker lets its running nodes finish before it hands them back. It "
+        "ends ten seconds later at the latest, whether Temporal answers or not.",
         "a duration such as `30s` or `2m`",
         default=30.0,
         ge=0,

@@ -118,7 +118,7 @@ class Running:
         """None while it runs."""
         return self._process.poll()
 
-    def stop(self, *, seconds: float = 40.0) -> int:
+    def stop(self, *, seconds: float = 60.0) -> int:
         """SIGTERM, and SIGKILL if that is not heard; returns the exit code."""
         if self.exit_code is None:
             self._process.send_signal(signal.SIGTERM)

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from tests.server.support import (
     Received,
     Running,
     free_port,
+    start_temporal,
     until,
 )
 
@@ -456,3 +458,19 @@ async def test_a_second_signal_ends_a_stopping_worker_at_once(
     assert await asyncio.to_thread(worker.stop) != 0
     assert time.monotonic() - begun < 5
     release()
+
+
+async def test_a_stopping_worker_does_not_wait_for_a_server_that_says_nothing(
+    tmp_path: Path,
+) -> None:
+    data = tmp_path / "temporal"
+    data.mkdir()
+    with start_temporal(data) as server:
+        product = Product(address=server.address, folder=tmp_path / "product")
+        worker = product.start_worker(FLOWRUNNER_SHUTDOWN_GRACE="1s")
+        os.kill(server.process.pid, signal.SIGSTOP)
+        try:
+            assert worker.stop(seconds=25) == 1  # half a minute is what its calls may take
+        finally:
+            os.kill(server.process.pid, signal.SIGCONT)
+    assert "which does not answer" in worker.output()
