@@ -255,7 +255,7 @@ class Machine:
             return "failing" if ending["status"] == "failed" else "cancelling"
         if state.paused:
             return "paused"
-        awaited = any(wait["kind"] != "timer" for wait in state.waits.values())
+        awaited = state.waits and any(wait["kind"] != "timer" for wait in state.waits.values())
         return "waiting" if awaited else "running"
 
     def node_at(self, path: str) -> NodePlan | None:

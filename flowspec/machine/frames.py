@@ -13,7 +13,7 @@ from flowspec.values import Json, JsonObject
 
 __all__ = ["Frames", "node_path"]
 
-_SUCCESS = Outcome(name="success")
+_PLAIN = {name: Outcome(name=name) for name in ("success", "skipped", "cancelled")}
 
 
 class Frames:
@@ -71,7 +71,7 @@ class Frames:
         frame.results[node] = result
         self._tell(path, node, result, undo=False)
         edges = self._core.schedulers[path].questions(node, _outcome(result))
-        self._core.do("node.judge", path, node, list[Json](edges), {})
+        self._core.do("node.judge", path, node, [*edges], {})
 
     def _tell(self, path: str, node: str, result: JsonObject, *, undo: bool) -> None:
         if self._core.watcher is not None:
@@ -138,7 +138,7 @@ class Frames:
                     "node": node,
                     "undo": undo,
                     "output": result.get("output"),
-                    "iterations": list[Json](iterations),
+                    "iterations": [*iterations],
                 }
             )
         self._follow(path, resolution.steps)
@@ -258,15 +258,13 @@ def _prefix(path: str) -> str:
 
 
 def _outcome(result: JsonObject) -> Outcome:
-    if result["outcome"] == "success" and result.get("action") is None:
-        return _SUCCESS
+    name = cast(OutcomeName, result["outcome"])
+    action = cast("str | None", result.get("action"))
+    if action is None and name in _PLAIN:
+        return _PLAIN[name]
     error = result.get("error")
     timeout = isinstance(error, dict) and error.get("type") == "Timeout"
-    return Outcome(
-        name=cast(OutcomeName, result["outcome"]),
-        action=cast("str | None", result.get("action")),
-        timeout=timeout and result["outcome"] == "failure",
-    )
+    return Outcome(name=name, action=action, timeout=timeout and name == "failure")
 
 
 def node_path(frame: str, node: str, iterations: tuple[int, ...]) -> str:

@@ -83,8 +83,10 @@ class Items:
 
     def _may_start(self, item: ItemState, plan: NodePlan) -> bool:
         """Whether it is its turn; a look into the cache is no start."""
+        if plan.rate is None:
+            return True
         looks_up = plan.cache is not None and item.cache is None
-        return plan.rate is None or looks_up or self._rates.admits(item, plan)
+        return looks_up or self._rates.admits(item, plan)
 
     def _ask_params(self, item: ItemState, plan: NodePlan) -> None:
         frame = self._core.frame_of(item)

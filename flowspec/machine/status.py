@@ -22,7 +22,8 @@ def status_of(state: RunState, phase: str, limit: int) -> JsonObject:
 
 def glance_of(state: RunState, phase: str, limit: int) -> JsonObject:
     """Of its nodes what is known stands as it is, moments as numbers: it is made at every step."""
-    active = [state.records[run.frame][run.node] for run in islice(state.runs.values(), limit)]
+    records = state.records
+    active = [records[run.frame][run.node] for run in islice(state.runs.values(), limit)]
     return _status(state, phase, limit, active, len(state.runs))
 
 
@@ -35,9 +36,9 @@ def _status(
         "status": phase,
         "started": state.run["started"],
         "paused": state.paused,
-        "nodes": list[Json](shown),
+        "nodes": [*shown],
         "truncated": total - len(shown),
-        "waiting": list[Json](list(islice(state.waits.values(), limit))),
+        "waiting": [*islice(state.waits.values(), limit)],
     }
 
 
