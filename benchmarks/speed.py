@@ -84,12 +84,12 @@ FULL = Programme(
         *_cases("chain", {"local": [10], "remote": [10]}, at_once=_MANY),
     ],
     tiers=[*_cases("chain", {"local": [100]}), *_cases("chain", {"local": [10]}, at_once=_MANY)],
-    effort=Effort(turn=0.5, case=6.0, pairs=3),
+    effort=Effort(turn=0.4, case=4.0, pairs=3),
     plannings=7,
     scheduled=[100, 1000, 10_000],
     cached=1000,
-    cached_turns=2,
-    cached_large=50,
+    cached_turns=1,
+    cached_large=20,
 )
 
 QUICK = Programme(
