@@ -77,7 +77,8 @@ is left is spread over everything that a step is, with nothing in it that stands
 was set as a goal for flows.
 
 **Checking.** The promises of a flow (what may be read where) are worked out for every node and \
-edge. A flow is checked once and its plan kept, so that a run pays for it only the first time."""
+edge; conditions and loops make more ways to look at than a chain has. A flow is checked once and \
+its plan kept, so that a run pays for it only the first time."""
 
 _RUN_HEAD = (
     "| shape | tier | nodes | flow, ms a step | by hand | ratio | CPU, ms a step | by hand | ratio "
@@ -133,7 +134,7 @@ def _about(results: dict[str, Any]) -> str:
 
 
 def _busy(machine: dict[str, Any]) -> str:
-    if machine["load_before"] < 0.5:
+    if machine["load_before"] <= 0.5:
         return ""
     return " **The machine was busy with other things: these figures are rough.**"
 
