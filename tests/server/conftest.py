@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 from tests.server.support import HttpService, Product, TemporalServer, start_temporal
 
 _LOG_TAIL = 8_000
+
+# Who runs the tests in the background of a shell has them ignore Ctrl-C, and what they start too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MakeProduct = Callable[..., Product]
 
