@@ -1,4 +1,4 @@
-"""The long run: `python -m tests.fuzz.run [--cases N] [WORD …]`.
+"""The long run: `python -m tests.fuzz.run [--cases N] [--at-once N] [WORD …]`.
 
 Each test of tests/fuzz and tests/property that hypothesis feeds is fed by a fuzzer instead, which
 looks which lines its bytes reach (Atheris, a libFuzzer for Python). The cases are shared out among
@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -103,15 +104,19 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=1_000_000)
+    parser.add_argument("--at-once", type=int, default=os.cpu_count() or 1, help="default: cores")
     parser.add_argument("words", nargs="*")
     told = parser.parse_args()
     chosen = [each for each in targets() if not told.words or any(w in each for w in told.words)]
+    share = -(-told.cases // max(1, len(chosen)))
     total, broken = 0, 0
-    for target in chosen:
-        cases, went_well = _run(target, -(-told.cases // len(chosen)))
-        total, broken = total + cases, broken + (not went_well)
-        state = "" if went_well else f"  BROKEN: see {_folder(target)}/log"
-        print(f"{cases:>9,}  {target}{state}", flush=True)
+    with ThreadPoolExecutor(max_workers=told.at_once) as pool:
+        done = {pool.submit(_run, target, share): target for target in chosen}
+        for each in as_completed(done):
+            target, (cases, went_well) = done[each], each.result()
+            total, broken = total + cases, broken + (not went_well)
+            state = "" if went_well else f"  BROKEN: see {_folder(target)}/log"
+            print(f"{cases:>9,}  {target}{state}", flush=True)
     print(f"{total:>9,}  cases, {broken} tests broken")
     sys.exit(bool(broken))
 
