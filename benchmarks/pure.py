@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
-from benchmarks.shapes import SHAPES
+from benchmarks.shapes import SHAPES, written_with
 from benchmarks.turns import spread
 from flowspec.check import check
 from flowspec.machine import Call, Machine, Program, program_of
@@ -27,12 +27,13 @@ def measure_planning(sizes: list[int], *, times: int) -> list[dict[str, Any]]:
     found = []
     for shape in ("chain", "mixed"):
         for nodes in sizes:
-            text = SHAPES[shape].text(shape, nodes, "local")
-            dumped = dump_plan(_plan(text))
+            text = written_with(shape, nodes)
+            plan = _plan(text)
+            dumped = dump_plan(plan)
             found.append(
                 {
                     "shape": shape,
-                    "nodes": nodes,
+                    "nodes": len(plan.graph.nodes),
                     "bytes": len(text),
                     "plan_ms": _cpu_ms(lambda text=text: dump_plan(_plan(text)), times),  # type: ignore[misc]
                     "load_ms": _cpu_ms(lambda dumped=dumped: load_plan(dumped), times),  # type: ignore[misc]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["CHILD", "SHAPES", "WAITING", "Shape", "Tier", "flow_name", "parts"]
+__all__ = ["CHILD", "SHAPES", "WAITING", "Shape", "Tier", "flow_name", "parts", "written_with"]
 
 Tier: TypeAlias = Literal["local", "remote", "inline"]
 
@@ -19,6 +19,10 @@ ROUNDS = 3
 PART = 10
 """The nodes of a part of the mixed flow that do something: one before, those of the fan, one after,
 the rounds of the loop, the sub-flow's, and one at the end."""
+
+_PART_IN_TEXT = 13
+"""The nodes of a part as they are written: one for all
+rounds, and those that only set variables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,12 @@ def flow_name(shape: str, nodes: int, tier: Tier) -> str:
 def parts(nodes: int) -> int:
     """How many times the mixed flow has all that it mixes."""
     return max(1, nodes // PART)
+
+
+def written_with(shape: str, nodes: int) -> str:
+    """The text of a chain or a mixed flow that has, as written, at least so many nodes."""
+    performed = nodes if shape == "chain" else -(-nodes // _PART_IN_TEXT) * PART
+    return SHAPES[shape].text(shape, performed, "local")
 
 
 def _log(id: str, data: object, tier: Tier, more: str = "") -> str:

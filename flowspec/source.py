@@ -177,7 +177,8 @@ class _Reader:
             self._note_limit(f"{MAX_VALUES:,} values", event)
         start = event.start_mark
         self._marks[path] = (*key, start.line + 1, start.column + 1)
-        self._refuse_extras(event, path)
+        if event.anchor is not None or event.tag is not None:
+            self._refuse_extras(event, path)
         if isinstance(event, ScalarEvent):
             return self._scalar(event, path)
         if isinstance(event, AliasEvent):
@@ -212,7 +213,8 @@ class _Reader:
             self._refuse_nested_key(event, path)
             self._value(event, (*path, "?"), (), depth)
             return None
-        self._refuse_extras(event, path)
+        if event.anchor is not None or event.tag is not None:
+            self._refuse_extras(event, path)
         plain = not event.style
         key = _plain_key(event.value) if plain else event.value
         if not isinstance(key, str):
@@ -254,8 +256,6 @@ class _Reader:
             return 0
 
     def _refuse_extras(self, event: Any, path: Path) -> None:
-        if event.anchor is None and event.tag is None:
-            return
         if isinstance(event, AliasEvent):
             self._note(
                 "FR107",

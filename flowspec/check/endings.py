@@ -72,6 +72,7 @@ class Endings:
         for loop in shape.loops:
             for member in loop.members:
                 self.around[member].append(self.loops[loop.header])
+        self.repeated_with = {node: any_of(loops) for node, loops in self.around.items()}
         self.undone_by: dict[str, list[str]] = {}
         for step in steps:
             if step.undo is not None:
@@ -143,9 +144,11 @@ class Endings:
 
     def _ended_along(self, edge: int) -> int:
         plan = self.edges[edge]
-        bit = self.bit(plan.target)
-        left = any_of(members for members in self.around[plan.source] if not members & bit)
-        return self.ended[plan.source] | self.bit(plan.source) | left
+        ended, bit = self.ended[plan.source] | self._bits[plan.source], self._bits[plan.target]
+        for members in self.around[plan.source]:
+            if not members & bit:
+                ended |= members
+        return ended
 
     def _races(self, shape: Shape) -> dict[str, list[str]]:
         """The nodes that a race may give up: what surely ended before it was met it cannot."""

@@ -50,9 +50,8 @@ class Guards:
     def __init__(self, steps: Sequence[Step], edges: Sequence[EdgePlan], shape: Shape) -> None:
         self._endings = Endings(steps, edges, shape)
         self._all = self._endings.everything
-        self._round = Promises(self._endings, "round")
-        self._last = Promises(self._endings, "last") if shape.loops else self._round
-        self._end = Promises(self._endings, "end")
+        promises = Promises(self._endings)
+        self._round, self._last, self._end = promises.round, promises.last, promises.end
         self._follow()
         self._close()
 
@@ -101,7 +100,7 @@ class Guards:
 
     def _undoing(self, node: str, known: int) -> int:
         """An undo comes late: in a loop, the others may have been reset for another round."""
-        return known & ~any_of(self._endings.around[node]) | self._endings.bit(node)
+        return known & ~self._endings.repeated_with[node] | self._endings.bit(node)
 
     def _succeeded(self, node: str) -> int:
         return self._run[node] & self._cleanup[node]
@@ -138,8 +137,11 @@ class Guards:
         promised = self._round.from_start, self._last.from_start
         for node in endings.order:
             incoming = endings.incoming[node]
-            self._possible[node] = any_of(self._possible_along(edge) for edge in incoming)
-            self._possible[node] |= any_of(endings.around[node])
+            possible = endings.repeated_with[node]
+            for edge in incoming:
+                source = endings.edges[edge].source
+                possible |= self._possible[source] | endings.bit(source)
+            self._possible[node] = possible
             known = self._join(node, incoming) if incoming else self._all_if_never_skipped(node)
             if incoming and self._wakes_when_skipped(node):
                 known &= self._skip[node]
@@ -183,7 +185,7 @@ class Guards:
 
         Starts from what a node before found, for most of it is the same.
         """
-        ended, same = self._ended[node], any_of(self._endings.around[node])
+        ended, same = self._ended[node], self._endings.repeated_with[node]
         base, (in_round, in_last) = self._nearest_before(node, known)
         fresh = known & ~base
         in_round, in_last = in_round | promised[0], in_last | promised[1]
@@ -226,10 +228,6 @@ class Guards:
             ),
             self._all,
         )
-
-    def _possible_along(self, edge: int) -> int:
-        source = self._endings.edges[edge].source
-        return self._possible[source] | self._endings.bit(source)
 
     # -- closing: what cleans up after a cancelled node ------------------------------------------
 

@@ -18,8 +18,9 @@ __all__ = ["Certainty", "Reader", "Readers"]
 
 Certainty: TypeAlias = Literal["sure", "maybe", "never"]
 
-_FAILING = ("failure", "timeout", "cancelled")
-_CARRYING = (*_FAILING, "always")
+_FAILED = frozenset(("failure", "timeout"))
+_FAILING = _FAILED | {"cancelled"}
+_CARRYING = _FAILING | {"always"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,12 +184,12 @@ def _summed(found: list[Certainty]) -> Certainty:
 
 
 def _carried(edge: EdgePlan) -> Certainty:
-    if all(name in _FAILING for name in edge.on):
-        return "sure"
-    return "maybe" if any(name in _CARRYING for name in edge.on) else "never"
+    if _CARRYING.isdisjoint(edge.on):
+        return "never"
+    return "sure" if _FAILING.issuperset(edge.on) else "maybe"
 
 
 def _failed_before(edges: Sequence[EdgePlan]) -> tuple[str, ...]:
     sources = dict.fromkeys(edge.source for edge in edges)
-    failing = all(name in ("failure", "timeout") for edge in edges for name in edge.on)
+    failing = all(_FAILED.issuperset(edge.on) for edge in edges)
     return tuple(sources) if failing and len(sources) == 1 else ()
