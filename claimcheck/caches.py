@@ -25,7 +25,9 @@ class KnownKeys:
 
     def __init__(self) -> None:
         self._keys: OrderedDict[tuple[str, bytes], tuple[str, float]] = OrderedDict()
-        self._values: dict[str, tuple[str, bytes]] = {}
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
     def get(self, under: str, digest: bytes) -> str | None:
         known = self._keys.get((under, digest))
@@ -34,18 +36,22 @@ class KnownKeys:
         return known[0]
 
     def add(self, under: str, digest: bytes, key: str) -> None:
-        self._keys[under, digest] = (key, time.monotonic())
+        now = time.monotonic()
+        self._keys[under, digest] = (key, now)
         self._keys.move_to_end((under, digest))
-        self._values[key] = (under, digest)
-        while len(self._keys) > _MOST_KNOWN:
-            _, (dropped, _) = self._keys.popitem(last=False)
-            self._values.pop(dropped, None)
+        while len(self) > _MOST_KNOWN or now - self._oldest() > _KNOWN_FOR:
+            self._keys.popitem(last=False)
 
     def forget(self, key: str) -> None:
         """A reader has found that the blob is not there after all."""
-        value = self._values.pop(key, None)
-        if value is not None:
-            self._keys.pop(value, None)
+        for value, (known, _) in self._keys.items():
+            if known == key:
+                del self._keys[value]
+                return
+
+    def _oldest(self) -> float:
+        _, added = next(iter(self._keys.values()))
+        return added
 
 
 class SizedCache(Generic[T]):

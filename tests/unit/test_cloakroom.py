@@ -367,7 +367,21 @@ def test_known_keys_are_bounded_and_the_oldest_are_forgotten(
     known.forget("f/3")
     known.forget("f/0")
     assert [known.get("f", bytes([n])) for n in range(2, 5)] == ["f/2", None, "f/4"]
-    assert len(known._values) == 2
+    assert len(known) == 2
+
+
+def test_known_keys_are_not_kept_longer_than_they_are_good_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known, now = KnownKeys(), 0.0
+    monkeypatch.setattr("claimcheck.caches.time.monotonic", lambda: now)
+    known.add("f", b"old", "f/old")
+    now = 3000.0
+    known.add("f", b"young", "f/young")
+    assert len(known) == 2
+    now = 4000.0
+    known.add("f", b"new", "f/new")
+    assert (len(known), known.get("f", b"old"), known.get("f", b"young")) == (2, None, "f/young")
 
 
 # -- readers at the same time ----------------------------------------------------------------------
