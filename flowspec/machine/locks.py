@@ -12,6 +12,7 @@ from flowspec.machine.calls import title_of
 from flowspec.machine.core import Core
 from flowspec.machine.inline import iso
 from flowspec.machine.operations import Call, make_error
+from flowspec.machine.patches import ASKS_UNDER_ANOTHER_NAME
 from flowspec.machine.state import NodeRun
 from flowspec.plan import LockPlan, RetryPlan
 from flowspec.sharing import lock_id, wrong_name
@@ -74,14 +75,23 @@ class Locks:
         if wrong is not None:
             self._fail(run, "InvalidParams", f"lock: {wrong}")
             return
-        about = self._core.state.run
-        token = f"{about['workflow_id']}/{about['id']}/{path}"
-        lock: JsonObject = {"id": lock_id(cast(str, name)), "name": name, "token": token}
+        lock: JsonObject = {
+            "id": lock_id(cast(str, name)),
+            "name": name,
+            "token": self._token(path),
+        }
         run.lock = {**lock, "state": "asking"}
         self._note(run, plan)
         asked: JsonObject = {**lock, "slots": plan.slots, "expires": plan.expires}
         call = _call(f"{path}~lock", _ASK, asked, f"{path} asks for lock {name}")
         self._core.ask(call, ["lock.asked", path], ["lock.unasked", path])
+
+    def _token(self, path: str) -> str:
+        """Who asks: the same if a worker died over it and it is asked again, but never one that
+        was declined."""
+        state = self._core.state
+        again = f"~{state.declined}" if state.declined else ""
+        return f"{state.run['workflow_id']}/{state.run['id']}/{path}{again}"
 
     def _note(self, run: NodeRun, plan: LockPlan) -> None:
         """Let people see the wait, and bound it."""
@@ -153,6 +163,10 @@ class Locks:
             self._core.do("lock.held", run.path)
 
     def _decline(self, grant: JsonObject) -> None:
+        """The node that asked has given up, or has not begun: a worker died before it could say
+        that the node asked, and the node will ask again."""
+        if self._core.patched(ASKS_UNDER_ANOTHER_NAME):
+            self._core.state.declined += 1
         id = f"~unlock {grant['token']}"
         if id not in self._core.state.waiters:
             call = _call(id, _GIVE_BACK, {"id": grant["id"], "token": grant["token"]})

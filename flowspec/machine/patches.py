@@ -5,7 +5,11 @@ A run that began before goes on as it would have; so each is asked for where the
 
 from __future__ import annotations
 
-__all__ = ["JOINS_SHARDS", "ORDERS_FAILURES"]
+__all__ = ["ASKS_UNDER_ANOTHER_NAME", "JOINS_SHARDS", "ORDERS_FAILURES"]
+
+ASKS_UNDER_ANOTHER_NAME = "asks-under-another-name-2026-11"
+"""Once a lock was declined, those that are asked for afterwards are under tokens that were not
+there before. Earlier, a lock could be asked for and declined under the same token at once."""
 
 JOINS_SHARDS = "joins-shards-2026-11"
 """Shards of a wide `foreach` run side by side, put their outputs away unless they are small, and

@@ -147,6 +147,7 @@ class RunState:
     `outer` holds the names a shard's expressions see from the run it belongs to; `shard` its items.
     `telling` is how the run will have ended once whoever is to know has been told.
     `renamed` tells the ids of operations that had to be asked again from what the run calls them.
+    `declined` counts the locks that came and that nobody wanted.
     """
 
     run: JsonObject
@@ -167,6 +168,7 @@ class RunState:
     records: dict[str, dict[str, JsonObject]] = field(default_factory=dict)
     telling: JsonObject | None = None
     finished: JsonObject | None = None
+    declined: int = 0
 
     def dump(self) -> JsonObject:
         """Shallow where it can be: values are handed on, not copied."""
@@ -175,6 +177,8 @@ class RunState:
             data[name] = {key: dict(vars(entry)) for key, entry in data[name].items()}
         data["waiters"] = {key: waiter.dump() for key, waiter in self.waiters.items()}
         data["todo"] = list(self.todo)
+        if not self.declined:  # so that earlier releases read it, too
+            del data["declined"]
         return data
 
     @classmethod

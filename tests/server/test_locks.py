@@ -25,6 +25,7 @@ from tests.server.conftest import MakeProduct
 from tests.server.support import Answer, HttpService, Product, Received, start_temporal
 from workflows.flow import FlowWorkflow
 from workflows.lock import LockWorkflow
+from workflows.names import LOCK_ASK, LOCK_GRANTED
 
 Handle = WorkflowHandle[Any, Any]
 
@@ -250,6 +251,34 @@ async def test_a_lock_is_held_across_a_crash_of_the_worker(
     await first.signal("go")
     assert await second.result() == "success"
     assert room.order == ["first", "second"]
+
+
+async def test_what_a_dead_worker_asked_for_is_not_held_by_two(
+    make_product: MakeProduct, room: Room
+) -> None:
+    """It has asked for a run, which has the lock, and died before Temporal knew of that: the run
+    hears that it has the lock before it has begun to ask."""
+    product = make_product()
+    lock = f"dead {product.task_queue}"
+    runs = Runs(product=product, client=await product.client(), room=room, lock=lock)
+    first = await runs.start("first")
+    token = f"{first.id}/{first.first_execution_run_id}/inside"
+    asked = {"token": token, "workflow_id": first.id, "run_id": first.first_execution_run_id}
+    await runs.client.start_workflow(
+        LockWorkflow.run,
+        args=[lock],
+        id=lock_id(lock),
+        task_queue=product.task_queue,
+        start_signal=LOCK_ASK,
+        start_signal_args=[asked],
+    )
+    await first.signal(LOCK_GRANTED, {"id": lock_id(lock), "token": token, "until": None})
+    others = [await runs.start(who) for who in ("second", "third")]
+    product.start_worker()
+    assert [await run.result() for run in (first, *others)] == ["success"] * 3
+    assert sorted(room.order) == ["first", "second", "third"]
+    assert room.most == 1
+    await replayed(runs.client, first.id, lock_id(lock))
 
 
 MOVES = """\

@@ -39,6 +39,9 @@ nodes:
 """
 HELD = ["work~lock", "work", "work~unlock", "after"]
 GRANTED = {"id": lock_id("deploy"), "token": "f/run-1/work", "until": None}
+AGAIN = "f/run-1/work~1"
+"""Who asks once a lock was declined."""
+
 TAKEN = {"flowrunner.lock.ask": lambda _: None}
 """Somebody else holds the lock: nobody is told anything."""
 
@@ -100,6 +103,39 @@ def test_what_comes_twice_or_is_not_wanted_does_no_harm(way: Way) -> None:
     declined = "~unlock f/run-1/other"
     assert [call for call in played.calls if call != declined] == HELD
     assert played.call(declined).argument == {"id": lock_id("deploy"), "token": "f/run-1/other"}
+
+
+BEGINS = ONE.replace("  work:", "  begin: {type: event, next: work}\n  work:")
+
+
+@every_way
+def test_a_lock_that_comes_before_its_node_begins_is_asked_for_under_another_token(
+    way: Way,
+) -> None:
+    """A worker has died that asked, but could not say so: what it asked for goes back, which must
+    not give away what is asked for anew, nor may the old answer be taken for the new one."""
+    script = [grant(), signal("begin"), grant(), see(("lock", "deploy")), grant(token=AGAIN)]
+    played = play_text(
+        BEGINS.replace("LOCK", "deploy"), way, {"env": "prod"}, answers=TAKEN, script=script
+    )
+    declined = "~unlock f/run-1/work"
+    assert [call for call in played.calls if call != declined] == HELD
+    assert played.call("work~lock").argument["token"] == AGAIN
+    assert played.call("work~unlock").argument["token"] == AGAIN
+    assert played.call(declined).argument["token"] == "f/run-1/work"
+
+
+@every_way
+def test_a_run_of_an_earlier_release_asks_under_the_token_it_declined(way: Way) -> None:
+    def grant_as_before(machine: Machine) -> None:
+        machine.let_differ(lambda _: False)
+        machine.granted(GRANTED)
+
+    script = [grant_as_before, signal("begin"), grant()]
+    played = play_text(
+        BEGINS.replace("LOCK", "deploy"), way, {"env": "prod"}, answers=TAKEN, script=script
+    )
+    assert played.call("work~lock").argument["token"] == "f/run-1/work"
 
 
 @every_way
