@@ -38,7 +38,7 @@ nodes:
   bad: {type: log, params: {message: "${error.type} ${error.node}"}}
 """
 HELD = ["work~lock", "work", "work~unlock", "after"]
-GRANTED = {"id": lock_id("deploy"), "token": "f/run-1/work", "until": None}
+GRANTED: JsonObject = {"id": lock_id("deploy"), "token": "f/run-1/work", "until": None}
 AGAIN = "f/run-1/work~1"
 """Who asks once a lock was declined."""
 
