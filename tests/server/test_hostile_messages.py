@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import reduce
 from typing import Any
 
@@ -10,6 +11,7 @@ from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
     WorkflowFailureError,
+    WorkflowHandle,
     WorkflowUpdateFailedError,
 )
 from temporalio.common import WorkflowIDConflictPolicy
@@ -73,6 +75,9 @@ async def test_a_run_goes_on_whatever_it_is_told(client: Client, product: Produc
         for signal in ("flowrunner.lock.granted", "nobody-waits", "flowrunner.pause.not"):
             await run.signal(signal, nonsense)
     await run.signal("go", DEEP)
+    async with asyncio.timeout(60):
+        while not await _asks(run):
+            await asyncio.sleep(0.05)
     for nonsense in MALFORMED:
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await run.execute_update("complete", nonsense)
@@ -83,6 +88,11 @@ async def test_a_run_goes_on_whatever_it_is_told(client: Client, product: Produc
     assert "nested too deeply" in str(refused.value.cause)
     await run.execute_update("complete", {**decision, "data": {"n": 1}})
     await run.result()
+
+
+async def _asks(run: WorkflowHandle[Any, Any]) -> bool:
+    status = await run.query("status")
+    return any(wait["kind"] == "approval" for wait in status["waiting"])
 
 
 async def test_arguments_that_make_no_sense_end_the_run_that_has_them(

@@ -43,8 +43,9 @@ def products(
 ) -> Iterator[tuple[Product, Product, Product]]:
     """A product that keeps everything inline that it may, one that keeps nothing inline, and one
     that keeps nothing in memory either, from one step of a run to the next."""
-    everything = {"CLAIM_CHECK_THRESHOLD": "1MB"}
-    nothing_inline = {"CLAIM_CHECK_THRESHOLD": "1"}
+    in_memory = {"FLOWRUNNER_MAX_CACHED_WORKFLOWS": "1000"}  # in `make uncached`, too
+    everything = {**in_memory, "CLAIM_CHECK_THRESHOLD": "1MB"}
+    nothing_inline = {**in_memory, "CLAIM_CHECK_THRESHOLD": "1"}
     nothing = {**nothing_inline, "FLOWRUNNER_MAX_CACHED_WORKFLOWS": "0"}
     made = [
         Product(
