@@ -21,8 +21,8 @@ PART = 10
 the rounds of the loop, the sub-flow's, and one at the end."""
 
 _PART_IN_TEXT = 13
-"""The nodes of a part as they are written: one for all
-rounds, and those that only set variables."""
+"""The nodes of a part as they are written: one for all rounds, and those that only set
+variables."""
 
 
 @dataclass(frozen=True, kw_only=True)
