@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 
 from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskState
@@ -39,12 +41,14 @@ __all__ = [
     "flow_of",
     "outcome_of",
     "pending_attempts",
+    "query",
     "state_of",
     "unclaimed_since",
     "view_from_history",
 ]
 
 _QUERY_TIMEOUT = timedelta(seconds=5)
+_BREATH = 0.05
 _INLINE_TYPE = "flow"
 _FLOW_NAME = SearchAttributeKey.for_keyword("FlowName")
 _FLOW_VERSION = SearchAttributeKey.for_keyword("FlowVersion")
@@ -91,17 +95,26 @@ async def ask_status(handle: Handle) -> RunView:
     Raises `NoWorker`, and `VALUE_ERRORS` for an answer that cannot be read.
     """
     with mapped(handle.id):
-        return read_view(await _query(handle))
+        return read_view(await query(handle, "status"))
 
 
-async def _query(handle: Handle) -> dict[str, Any]:
-    try:
-        answer: dict[str, Any] = await handle.query("status", rpc_timeout=_QUERY_TIMEOUT)
-    except RPCError as error:
-        if error.status in NO_WORKER_STATUSES:
-            raise NoWorker.of(handle.id) from error
-        raise
-    return answer
+async def query(handle: Handle, name: str, *, within: timedelta = _QUERY_TIMEOUT) -> Any:
+    """What the run answers. Raises `NoWorker`.
+
+    Asked again as long as there is time: a busy server may drop a question that a worker is
+    just taking, with the same «cancelled» that our own time limit ends with.
+    """
+    until = monotonic() + within.total_seconds()
+    while True:
+        left = max(until - monotonic(), _BREATH)
+        try:
+            return await handle.query(name, rpc_timeout=timedelta(seconds=left))
+        except RPCError as error:
+            if error.status is not RPCStatusCode.CANCELLED or monotonic() + _BREATH >= until:
+                if error.status in NO_WORKER_STATUSES:
+                    raise NoWorker.of(handle.id) from error
+                raise
+        await asyncio.sleep(_BREATH)
 
 
 async def outcome_of(client: Client, handle: Handle, *, flow: str | None = None) -> RunOutcome:

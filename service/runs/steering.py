@@ -17,7 +17,7 @@ from flowspec.plan import PlanInvalid, load_plan
 from flowspec.values import Json, JsonObject
 from service.errors import InputWrong, NoWorker, RunEnded, ServiceError
 from service.runs.failures import mapped
-from service.runs.looking import ask_status, describe, state_of
+from service.runs.looking import ask_status, describe, query, state_of
 from service.runs.view import WaitView
 from service.settings.sizes import format_size
 
@@ -66,7 +66,7 @@ async def events_of_flow(handle: WorkflowHandle[Any, Any]) -> frozenset[str] | N
     will know."""
     try:
         with mapped(handle.id):
-            plan = await handle.query("plan", rpc_timeout=_PATIENCE)
+            plan = await query(handle, "plan", within=_PATIENCE)
         return None if plan is None else Program(load_plan(plan)).events
     except (ServiceError, PlanInvalid):
         return None

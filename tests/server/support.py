@@ -21,17 +21,20 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 
 from claimcheck import ClaimCheckPlugin, FilesystemStore
 from examples.service import Answer, HttpService, Received
 from service.devserver import DevServerOptions, arguments
+from service.runs.looking import query
 from service.settings.sizes import parse_size
 
 __all__ = [
+    "PATIENCE",
     "ROOT",
     "Answer",
     "HttpService",
@@ -57,7 +60,7 @@ _PORTS = range(10_000, 32_000)
 UNCACHED = os.environ.get("TEST_UNCACHED") == "1"
 """Whether workers keep no run in memory, so that each step of each is a replay."""
 
-_PATIENCE = 90.0 if UNCACHED else 30.0
+PATIENCE = 90.0 if UNCACHED else 30.0
 """Seconds. Without a cache the SDK now and then loses a workflow task, which comes again ten
 seconds later."""
 
@@ -87,7 +90,13 @@ def clean_environment(**settings: str) -> dict[str, str]:
     return {**kept, "TEMPORAL_CONFIG_FILE": os.devnull, **settings}
 
 
-def until(condition: Callable[[], bool], *, what: str, seconds: float = _PATIENCE) -> None:
+async def status_of(run: WorkflowHandle[Any, Any]) -> dict[str, Any]:
+    """What the run says of itself, as it says it; with patience for a busy machine."""
+    status: dict[str, Any] = await query(run, "status", within=timedelta(seconds=30))
+    return status
+
+
+def until(condition: Callable[[], bool], *, what: str, seconds: float = PATIENCE) -> None:
     """Ask again until `condition` holds; a test that waits in vain fails, naming `what`."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -15,7 +15,7 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError, CancelledError
 
 from tests.server.conftest import MakeProduct
-from tests.server.support import Answer, HttpService, Product, Received
+from tests.server.support import Answer, HttpService, Product, Received, status_of
 
 KEY = "a key nobody knows"
 FLOW = """\
@@ -113,7 +113,7 @@ async def test_a_receiver_that_never_takes_it_does_not_change_how_a_run_ended(ru
     assert isinstance(caught.value.cause, ApplicationError)
     assert caught.value.cause.type == "Bad"
     assert runs.receiver.events == []
-    status = await run.query("status")
+    status = await status_of(run)
     (told,) = [node for node in status["nodes"] if node["path"] == "~on_failure"]
     assert (told["state"], told["error"]["type"]) == ("failure", "HttpClientError")
     shown = runs.product.cli("status", run.id).stdout
@@ -128,7 +128,7 @@ async def test_a_run_tells_that_it_failed_or_was_cancelled(runs: Runs) -> None:
         run = await runs.start(how)
         if how == "hold":
             async with asyncio.timeout(20):
-                while not (await run.query("status"))["waiting"]:
+                while not (await status_of(run))["waiting"]:
                     await asyncio.sleep(0.05)
             await run.cancel(reason="enough")
         with pytest.raises(WorkflowFailureError) as caught:

@@ -16,7 +16,7 @@ from temporalio.client import (
 )
 from temporalio.common import WorkflowIDConflictPolicy
 
-from tests.server.support import Product
+from tests.server.support import Product, status_of
 
 DEEP = reduce(lambda value, _: [value], range(400), list[Any]())
 MALFORMED: list[Any] = [None, 5, "text", [], {}, {"token": ["a"]}, DEEP]
@@ -91,7 +91,7 @@ async def test_a_run_goes_on_whatever_it_is_told(client: Client, product: Produc
 
 
 async def _asks(run: WorkflowHandle[Any, Any]) -> bool:
-    status = await run.query("status")
+    status = await status_of(run)
     return any(wait["kind"] == "approval" for wait in status["waiting"])
 
 

@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError, CancelledError
 
 from claimcheck import Inline
-from tests.server.support import Product, TemporalServer
+from tests.server.support import Product, TemporalServer, status_of
 
 Handle = WorkflowHandle[Any, Any]
 
@@ -44,8 +44,7 @@ class Runs:
 
     @staticmethod
     async def status(handle: Handle) -> dict[str, Any]:
-        status: dict[str, Any] = await handle.query("status")
-        return status
+        return await status_of(handle)
 
     async def until(self, handle: Handle, holds: Callable[[dict[str, Any]], bool]) -> None:
         async with asyncio.timeout(30):

@@ -22,7 +22,15 @@ from claimcheck.payloads import data_converter
 from flowspec.sharing import lock_id
 from tests.project.markdown import blocks
 from tests.server.conftest import MakeProduct
-from tests.server.support import Answer, HttpService, Product, Received, start_temporal
+from tests.server.support import (
+    PATIENCE,
+    Answer,
+    HttpService,
+    Product,
+    Received,
+    start_temporal,
+    status_of,
+)
 from workflows.flow import FlowWorkflow
 from workflows.lock import LockWorkflow
 from workflows.names import LOCK_ASK, LOCK_GRANTED
@@ -117,7 +125,7 @@ async def _known(value: bool) -> bool:
 
 
 async def eventually(holds: Callable[[], Any]) -> None:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE):
         while not await holds():
             await asyncio.sleep(0.05)
 
@@ -154,7 +162,7 @@ async def test_runs_hold_a_lock_one_after_the_other_in_the_order_they_came(
     for count, who in enumerate(("second", "third"), 1):
         later.append(await runs.start(who))
         await runs.in_line(count)
-    status = await later[0].query("status")
+    status = await status_of(later[0])
     assert status["status"] == "waiting"
     assert [(wait["kind"], wait["name"]) for wait in status["waiting"]] == [("lock", lock)]
     await first.signal("go")

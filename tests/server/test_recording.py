@@ -26,7 +26,7 @@ from service.cli.composition import Composition
 from service.cli.recording import as_test, read_run
 from service.errors import InputWrong
 from tests.flow_tests import try_all
-from tests.server.support import ROOT, Product, TemporalServer
+from tests.server.support import ROOT, Product, TemporalServer, status_of
 
 EXAMPLES = ROOT / "examples"
 FLOWS = {path.stem: path.read_text(encoding="utf-8") for path in yaml_in(EXAMPLES)}
@@ -106,7 +106,7 @@ async def _say(run: WorkflowHandle[Any, Any], word: dict[str, Any]) -> None:
 
 
 async def _nodes(run: WorkflowHandle[Any, Any]) -> list[dict[str, Any]]:
-    status: dict[str, Any] = await run.query("status")
+    status = await status_of(run)
     return list(status["nodes"])
 
 

@@ -15,7 +15,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 from temporalio.service import RPCError
 
 from benchmarks.looking import chain
-from tests.server.support import Product
+from tests.server.support import Product, status_of
 
 ITEMS = 5_000
 
@@ -62,7 +62,7 @@ async def started(
 async def until_resting(shard: WorkflowHandle[Any, Any]) -> None:
     while True:
         with suppress(RPCError):  # it has not been started yet
-            if (await shard.query("status"))["waiting"]:
+            if (await status_of(shard))["waiting"]:
                 return
         await asyncio.sleep(0.1)
 
@@ -101,11 +101,9 @@ async def test_shards_run_side_by_side_and_are_cancelled_with_their_run(product:
     shards = [client.get_workflow_handle(f"{handle.id}/each~shard{n}") for n in range(4)]
     async with asyncio.timeout(30):
         await asyncio.gather(*(until_resting(shard) for shard in shards))
-    [node] = (await handle.query("status"))["nodes"]
+    [node] = (await status_of(handle))["nodes"]
     assert (node["done"], node["total"]) == (0, 4000)
-    assert [len((await shard.query("status"))["waiting"]) for shard in shards] == [25] * 4, (
-        "100 in all"
-    )
+    assert [len((await status_of(shard))["waiting"]) for shard in shards] == [25] * 4, "100 in all"
     await handle.cancel()
     with pytest.raises(WorkflowFailureError):
         async with asyncio.timeout(30):

@@ -30,7 +30,7 @@ from flowspec.check import check
 from flowspec.values import Json, JsonObject
 from tests.server.plays import PLAYS, SETTINGS
 from tests.server.plays.play import CANARY, SECRET, S
-from tests.server.support import Product, TemporalServer, free_port
+from tests.server.support import PATIENCE, Product, TemporalServer, free_port
 
 CATALOGUE: Final = catalogue()
 TAKING: Final = [one for one in CATALOGUE.values() if one.secret_params]
@@ -187,7 +187,7 @@ class Ground:
         """Whether the run completed, and what could be seen of it until then and afterwards."""
         plain = (await self.product.plain_client()).get_workflow_handle(run.id)
         seen: dict[bytes, None] = {}
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(3 * PATIENCE):
             while True:
                 description = await plain.describe()
                 seen[description.raw_description.SerializeToString(deterministic=True)] = None

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from temporalio import activity
@@ -24,7 +24,7 @@ from simulator.playing import play
 from simulator.trace import Performed, Played
 from simulator.world import Scene
 from tests.generated_flows import CHILD, QUEUE, GeneratedFlow, generated_flow, plan_if_valid
-from tests.server.support import Product
+from tests.server.support import Product, status_of
 
 FLOWS = 300
 AT_ONCE = 40
@@ -125,7 +125,7 @@ def _nodes(standing: Any) -> Any:
 
 async def _real(client: Client, handle: WorkflowHandle[Any, Any], flow: GeneratedFlow) -> Trace:
     outcome = await outcome_of(client, handle, flow=flow.name)
-    status = cast("dict[str, Any]", await handle.query("status"))
+    status = await status_of(handle)
     error = outcome.error
     asked = None if error is None or outcome.status == "cancelled" else error.as_json()
     calls, children = await _history(handle)

@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 
 from flowspec.values import JsonObject
 from tests.patterns.page import patterns
-from tests.server.support import Product, TemporalServer
+from tests.server.support import Product, TemporalServer, status_of
 from tests.stage import plan_of
 
 _PATIENCE = 3.0
@@ -137,7 +137,7 @@ def ended(failure: WorkflowFailureError) -> Any:
 
 
 async def waits(handle: Handle) -> Any:
-    status = await handle.query("status")
+    status = await status_of(handle)
     nodes = sorted((node["path"], node["state"]) for node in status["nodes"])
     waiting = sorted((wait["path"], wait["kind"]) for wait in status["waiting"])
     return ["waits", status["status"], nodes, waiting]
