@@ -177,8 +177,8 @@ async def plan(place: Place, *, nodes: int = 10_000, tier: str = "local") -> Fig
 
 
 async def plan_remote(place: Place) -> Figures:
-    """A flow of 5,000 remote nodes, which continues as new."""
-    return await plan(place, nodes=5_000, tier="remote")
+    """A flow of 10,000 remote nodes, which continues as new."""
+    return await plan(place, tier="remote")
 
 
 def _rows(nodes: int, tier: str, *, rows: int) -> Iterator[str]:

@@ -12,7 +12,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from flowspec.jsonschemas import check_input, input_refused
-from flowspec.machine import Finished, Machine, Program, program_of
+from flowspec.machine import Finished, Machine, Program, Stop, program_of
 from flowspec.plan import NodePlan, Plan, PlanInvalid, dump_plan
 from flowspec.values import Json, JsonObject, Opaque
 from workflows.failures import run_failure
@@ -24,12 +24,15 @@ from workflows.names import (
     FLOW_STATUS,
     FLOW_VERSION,
     KEEPS_LARGE,
+    LEAVES_TRACES,
     LOCK_GRANTED,
     PAUSE,
     RESOLVE,
     RESUME,
+    TRACE,
 )
 from workflows.opening import Beginning, read_beginning, value_of
+from workflows.packing import pack
 from workflows.payloads import held_by, inline, size_of
 from workflows.performing import LEAN, MAX_INLINE, MAX_VALUE, Performer, keep, too_large
 from workflows.summary import markdown
@@ -58,6 +61,7 @@ class FlowWorkflow:
         self._plan: Plan | None = None
         self._early: list[tuple[str, Json]] = []
         self._woken = False
+        self._asked = self._decided = False
         self._attributes = False
         self._shown_status = ""
 
@@ -153,10 +157,14 @@ class FlowWorkflow:
             self._woken = False
             done = self._guarded(lambda: machine.advance(workflow.time()))
             try:
-                await performer.perform(machine.take())
+                operations = machine.take()
+                await performer.perform(operations)
                 if machine.finished is not None:
                     return machine.finished
-                self._show(machine)
+                shown = self._show(machine)
+                if not shown and all(isinstance(each, Stop) for each in operations):
+                    self._leave_a_trace(machine)
+                self._asked, self._decided = machine.asks, False
                 await self._make_room(machine)
                 if not done:
                     await workflow.sleep(0.001, summary="taking a breath")
@@ -164,6 +172,16 @@ class FlowWorkflow:
                 await workflow.wait_condition(lambda: self._woken)
             except asyncio.CancelledError:
                 machine.cancel(workflow.cancellation_reason() or "the run was cancelled")
+
+    def _leave_a_trace(self, machine: Machine) -> None:
+        """While somebody may decide, no workflow task goes by without a command.
+
+        A worker that reads a run from its history is told of such tasks and of the next decision
+        together, and of the decision first; once it is accepted, the history says it came last.
+        """
+        may_decide = machine.asks or self._asked
+        if may_decide and not self._decided and workflow.patched(LEAVES_TRACES):
+            workflow.upsert_memo({TRACE: inline(workflow.info().get_current_history_length())})
 
     async def _make_room(self, machine: Machine) -> None:
         """Continue as new once the server suggests it and nothing is under way."""
@@ -206,8 +224,11 @@ class FlowWorkflow:
         }
         size = size_of(state)
         if size > MAX_INLINE:
+            state = pack(state)
+            size = size_of(state)
+        if size > MAX_INLINE:
             raise ApplicationError(
-                too_large("the run's state to carry on with measures", size, MAX_INLINE),
+                too_large("the run's state to carry on with, packed, measures", size, MAX_INLINE),
                 type="TooLarge",
                 non_retryable=True,
             )
@@ -273,14 +294,17 @@ class FlowWorkflow:
 
     # -- what people see -----------------------------------------------------------------------
 
-    def _show(self, machine: Machine) -> None:
+    def _show(self, machine: Machine) -> bool:
+        """Whether Temporal was told by a command."""
         over = machine.finished is not None
         seen = machine.status(_DETAIL_NODES) if over else machine.glance(_DETAIL_NODES)
         workflow.set_current_details(markdown(seen))
         status = cast(str, seen["status"])
-        if self._attributes and status != self._shown_status:
-            self._shown_status = status
-            workflow.upsert_search_attributes([FLOW_STATUS.value_set(status)])
+        if not self._attributes or status == self._shown_status:
+            return False
+        self._shown_status = status
+        workflow.upsert_search_attributes([FLOW_STATUS.value_set(status)])
+        return True
 
     @workflow.query
     def status(self) -> Any:
@@ -334,6 +358,7 @@ class FlowWorkflow:
         machine = self._machine
         assert machine is not None
         accepted = self._guarded(lambda: machine.complete(decision))
+        self._decided = True
         self._wake()
         return accepted
 

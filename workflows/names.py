@@ -19,6 +19,7 @@ __all__ = [
     "INLINE",
     "KEEP",
     "KEEPS_LARGE",
+    "LEAVES_TRACES",
     "LOCK",
     "LOCK_ASK",
     "LOCK_CHECK",
@@ -29,6 +30,7 @@ __all__ = [
     "RATE_RESERVE",
     "RESOLVE",
     "RESUME",
+    "TRACE",
 ]
 
 CACHE_ENTRY = "flowrunner.cache"
@@ -46,6 +48,8 @@ CONTINUED = "flowrunner/continued"
 PAUSE = "pause"
 RESUME = "resume"
 COMPLETE = "complete"
+TRACE = "FlowTrace"
+"""In the memo: up to which event a run has looked that had nothing to ask for then."""
 
 HINT = "claim-check"
 INLINE = b"inline"
@@ -58,6 +62,10 @@ had no store, sent it inline."""
 COUNTS_TIMEOUTS = "counts-timeouts-2026-11"
 """Patch: the error of a node whose time is over tells of as many attempts as there were for sure.
 Before, it told of as many as there might have been."""
+
+LEAVES_TRACES = "leaves-traces-2026-11"
+"""Patch: a run that waits for a decision leaves something in its history whenever it was told
+anything. Before, a worker that read it anew could hear of a decision before that."""
 
 FLOW_NAME = SearchAttributeKey.for_keyword("FlowName")
 FLOW_VERSION = SearchAttributeKey.for_keyword("FlowVersion")

@@ -13,6 +13,7 @@ from flowspec.machine import SHARD_ARGUMENT
 from flowspec.opening import OpeningWrong, read_opening
 from flowspec.values import Json, JsonObject, NeedsWorker, Opaque
 from workflows.names import CONTINUED
+from workflows.packing import unpack
 
 __all__ = ["Beginning", "read_beginning", "value_of"]
 
@@ -34,7 +35,7 @@ def read_beginning(workflow_type: str, arguments: Sequence[RawValue]) -> Beginni
     first = values[0] if values else None
     if isinstance(first, dict):
         if isinstance(first.get(CONTINUED), dict):
-            return Beginning(request={}, continued=first[CONTINUED])  # type: ignore[arg-type]
+            return Beginning(request={}, continued=_left(first[CONTINUED]))  # type: ignore[arg-type]
         if isinstance(first.get(SHARD_ARGUMENT), dict):
             return Beginning(request={}, shard=first[SHARD_ARGUMENT])  # type: ignore[arg-type]
     try:
@@ -46,6 +47,13 @@ def read_beginning(workflow_type: str, arguments: Sequence[RawValue]) -> Beginni
     if _holds_claim(opening.input):
         return Beginning(request={**opening.source, "input": opening.input}, hidden=True)
     return Beginning(request=opening.source, input=opening.input)
+
+
+def _left(packed: JsonObject) -> JsonObject:
+    try:
+        return unpack(packed)
+    except ValueError as error:
+        raise _refused(f"what an earlier execution left cannot be read: {error}") from None
 
 
 def value_of(raw: RawValue) -> Json:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
+from flowspec.durations import format_duration
 from flowspec.machine.callbacks import Callbacks
 from flowspec.machine.calls import labels_of
 from flowspec.machine.core import Core
@@ -168,6 +169,11 @@ class Machine:
         """False if no node of this flow ever waits for that signal."""
         return self._waits.signal(name, value)
 
+    @property
+    def asks(self) -> bool:
+        """Whether a decision could be taken now."""
+        return any(wait["kind"] == "approval" for wait in self._core.state.waits.values())
+
     def objection(self, decision: JsonObject) -> str | None:
         """Why a decision cannot be accepted, whatever it is; None if it can."""
         return self._waits.objection(decision)
@@ -286,9 +292,8 @@ class Machine:
         self._callbacks.tell({"status": "failed", "error": {**error, "message": message}})
 
     def _timed_out(self, _: Json) -> None:
-        message = (
-            f"the run was not done within its timeout of {self._core.program.plan.timeout:g} s"
-        )
+        timeout = cast(float, self._core.program.plan.timeout)
+        message = f"the run was not done within its timeout of {format_duration(timeout)}"
         error = make_error("Timeout", message)
         if "" in self._core.state.frames:
             self._core.do("frame.fail", "", error)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from flowspec.durations import format_duration
 from flowspec.machine.calls import title_of
 from flowspec.machine.core import Core
 from flowspec.machine.inline import iso
@@ -141,8 +142,8 @@ class Locks:
         run = self._core.state.runs.get(path)
         if run is None or run.lock is None or run.lock["state"] not in ("asking", "waiting"):
             return
-        wait = self._plan(run).wait
-        self._fail(run, "LockTimeout", f"waited {wait:g} s for the lock {run.lock['name']!r}")
+        waited = format_duration(cast(float, self._plan(run).wait))
+        self._fail(run, "LockTimeout", f"waited {waited} for the lock {run.lock['name']!r}")
 
     # -- held ----------------------------------------------------------------------------------
 
@@ -195,8 +196,8 @@ class Locks:
         run = self._core.state.runs.get(path)
         if run is None or run.lock is None:
             return
-        expires = self._plan(run).expires
-        told = f"not done within the {expires:g} s for which it may hold the lock"
+        expires = format_duration(cast(float, self._plan(run).expires))
+        told = f"not done within the {expires} for which it may hold the lock"
         self._fail(run, "LockExpired", f"{told} {run.lock['name']!r}")
 
     def _fail(self, run: NodeRun, type: str, message: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-from flowspec.durations import parse_duration
+from flowspec.durations import format_duration, parse_duration
 from flowspec.machine.calls import title_of
 from flowspec.machine.core import Core
 from flowspec.machine.elements import batched, number_of, take_item
@@ -304,8 +304,8 @@ class Runs:
         run = self._core.state.runs.get(path)
         if run is not None:
             run.timer = None
-            seconds = run.seconds or self._core.plan_of(run).timeout
-            message = f"not done within its timeout of {seconds:g} s"
+            timeout = cast(float, run.seconds or self._core.plan_of(run).timeout)
+            message = f"not done within its timeout of {format_duration(timeout)}"
             error = make_error("Timeout", message, node=path)
             self.end(run, {"outcome": "failure", "error": error})
 

@@ -21,6 +21,7 @@ from tests.server.support import (
     TemporalServer,
     free_port,
     start_temporal,
+    status_of,
     until,
 )
 
@@ -113,7 +114,7 @@ async def test_twenty_runs_survive_a_crash_of_everything(dev: Dev) -> None:
 
 async def _decided(run: WorkflowHandle[Any, Any]) -> Any:
     async with asyncio.timeout(60):
-        while not any(w["kind"] == "approval" for w in (await run.query("status"))["waiting"]):
+        while not any(w["kind"] == "approval" for w in (await status_of(run))["waiting"]):
             await asyncio.sleep(0.1)
         await run.execute_update("complete", {"node": "decide", "action": "approved"})
         return await run.result()
@@ -246,11 +247,47 @@ async def test_a_state_too_large_for_temporal_is_carried_on_all_the_same(tmp_pat
             product.stop()
 
 
+BROAD = """\
+flow: broad
+nodes:
+  long: {{type: log, params: {{message: "${{join(range(20000), '-')}}"}}, next: poke}}
+  poke: {{type: event, next: poked}}
+  poked: {{type: noop, next: [{{to: poke, when: iteration < 60}}, {{to: last, otherwise: true}}]}}
+  last: {{type: event}}
+{nodes}
+output: ["${{len(nodes.long.output.message)}}", "${{nodes.n7999.outcome}}"]
+"""
+
+
+async def test_a_run_of_many_nodes_is_carried_on(tmp_path: Path) -> None:
+    """With so many that have ended, its plan and its state measure more than a payload may."""
+    (tmp_path / "server").mkdir()
+    nodes = "\n".join(f"  n{number}: {{type: noop}}" for number in range(8000))
+    with _suggesting(tmp_path / "server", 60) as server:
+        product = Product(address=server.address, folder=tmp_path / "product")
+        product.write_flow("broad", BROAD.format(nodes=nodes))
+        product.start_worker()
+        try:
+            client = await product.client()
+            options: Any = {"id": "long-1", "task_queue": product.task_queue}
+            handle = await client.start_workflow("broad", {}, **options)
+            begun = await _resting_at("poke", client)
+            for _ in range(60):
+                await handle.signal("poke")
+            async with asyncio.timeout(60):
+                while await _resting_at("last", client) == begun:
+                    await asyncio.sleep(0.1)
+            await handle.signal("last")
+            assert await handle.result() == [108_889, "success"]
+        finally:
+            product.stop()
+
+
 async def _resting_at(event: str, client: Client) -> str:
     """The execution that waits for nothing but this event."""
     run = client.get_workflow_handle("long-1")
     async with asyncio.timeout(60):
-        while [one["node"] for one in (await run.query("status"))["waiting"]] != [event]:
+        while [one["node"] for one in (await status_of(run))["waiting"]] != [event]:
             await asyncio.sleep(0.1)
     return (await run.describe()).run_id
 

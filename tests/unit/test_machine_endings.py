@@ -370,7 +370,7 @@ nodes:
     played = play_text(text, way)
     assert played.finished.status == "failed"
     assert played.error["type"] == "Timeout"
-    assert "60 s" in str(played.error["message"])
+    assert "1m" in str(played.error["message"])
     assert played.messages == ["book", "unbook Timeout"]
 
 

@@ -300,7 +300,7 @@ nodes:
 def test_how_long_a_node_may_take_can_be_worked_out_by_the_run(way: Way) -> None:
     run = play_text(DEADLINE, way, {"deadline": "2d"})
     assert run.messages == ["late"]
-    assert run.told("late") == {"why": "not done within its timeout of 172800 s"}
+    assert run.told("late") == {"why": "not done within its timeout of 2d"}
     (timer,) = [each for each in run.operations if isinstance(each, Sleep)]
     assert timer.id == "ask~timeout"
 
