@@ -29,6 +29,7 @@ from flowspec.syntax import explain
 from flowspec.values import Json
 
 __all__ = [
+    "LINE_BREAK",
     "MAX_BYTES",
     "MAX_DEPTH",
     "MAX_VALUES",
@@ -45,7 +46,10 @@ MAX_DEPTH = 50
 _MAX_PROBLEMS = 100
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+LINE_BREAK = re.compile("\r\n|[\r\n]")
+_OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")
+"""Line breaks by YAML 1.1, which the parser goes by; by YAML 1.2 characters like any other."""
+_LONG_ESCAPE = re.compile(r"\\U(000[0-9A-Fa-f]{5}|0010[0-9A-Fa-f]{4})")
 
 
 _Parser: Callable[[str], Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -83,6 +87,27 @@ def read_damaged(text: str) -> Reading:
     return _Reader(text).read()
 
 
+def _events(text: str) -> Callable[[], Any]:
+    """Gives the next event each time; the parser sees a stand-in for what only it takes for a
+    line break."""
+    breaks = dict.fromkeys(_OTHER_BREAKS.findall(text))
+    if not breaks:
+        return _Parser(text).get_event  # type: ignore[no-any-return]
+    used = {*text, *(chr(int(code, 16)) for code in _LONG_ESCAPE.findall(text))}
+    unused = (char for char in map(chr, range(0x10000, 0x110000)) if char not in used)
+    stand_ins = dict(zip(breaks, unused, strict=False))
+    meant = str.maketrans({stand_in: char for char, stand_in in stand_ins.items()})
+    parser = _Parser(text.translate(str.maketrans(stand_ins)))
+
+    def event() -> Any:
+        found = parser.get_event()
+        if isinstance(found, ScalarEvent):
+            found.value = found.value.translate(meant)
+        return found
+
+    return event
+
+
 def _hopeless(*problems: Problem) -> Reading:
     return Reading(source=None, problems=in_order(problems))
 
@@ -103,7 +128,7 @@ def _too_large(limit: str, mark: Mark) -> Problem:
 def _forbidden(text: str) -> list[Problem]:
     problems = []
     for match in _FORBIDDEN.finditer(text.removeprefix("\ufeff")):
-        breaks = list(_BREAK.finditer(text, 0, match.start()))
+        breaks = list(LINE_BREAK.finditer(text, 0, match.start()))
         start = breaks[-1].end() if breaks else 0
         name = f"U+{ord(match[0]):04X}"
         problems.append(
@@ -129,7 +154,7 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._next: Callable[[], Any] = _Parser(text).get_event
+        self._next: Callable[[], Any] = _events(text)
         self._marks: dict[Path, Marks] = {}
         self._problems: list[Problem] = []
         self._damaged: list[Path] = []
@@ -351,7 +376,7 @@ class _Reader:
         raise _Stop
 
     def _syntax(self, error: MarkedYAMLError) -> None:
-        advice = explain(_BREAK.split(self._text), error)
+        advice = explain(LINE_BREAK.split(self._text), error)
         self._problems.append(
             Problem(
                 code="FR101",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from typing import Protocol, TypeAlias
 
 from flowspec.problems import Mark, Path, Problem, Severity
-from flowspec.source import Source
+from flowspec.source import LINE_BREAK, Source
 from flowspec.values import Json
 
 __all__ = ["Notes", "Placed", "Span"]
@@ -15,7 +14,6 @@ __all__ = ["Notes", "Placed", "Span"]
 Span: TypeAlias = tuple[int, int]
 """A part of a text value: where it begins and how long it is, in characters."""
 
-_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _LONGEST_WORD = 40
 
 
@@ -35,7 +33,7 @@ class Notes:
     def __init__(self, source: Source, text: str) -> None:
         self.source = source
         self._text = text
-        self._starts = [0, *(found.end() for found in _BREAK.finditer(text))]
+        self._starts = [0, *(found.end() for found in LINE_BREAK.finditer(text))]
         self._problems: dict[Problem, None] = {}
 
     @property

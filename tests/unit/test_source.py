@@ -288,3 +288,24 @@ def test_without_libyaml_the_same_is_read(pure_parser: Callable[[str], Any]) -> 
     assert codes("a: [") == ["FR101"]
     assert codes("a: &x 1\nb: *x\na: 3\n") == ["FR107", "FR107", "FR105"]
     assert codes("") == ["FR103"]
+
+
+@pytest.mark.parametrize("char", ["\x85", "\u2028", "\u2029"])
+def test_what_ended_lines_in_older_yaml_is_a_character_like_any_other(char: str) -> None:
+    source = read_yaml(
+        f"plain: a{char}b\nquoted: 'a {char} b'\nblock: |\n  a{char}b\nlast: \U00010000\n"
+    )
+    assert source.data == {
+        "plain": f"a{char}b",
+        "quoted": f"a {char} b",
+        "block": f"a{char}b\n",
+        "last": "\U00010000",
+    }
+    assert source.locate(("last",)) == Mark(line=5, column=7)
+
+
+def test_no_character_of_the_text_stands_in_for_another() -> None:
+    assert mapping('a: "\u2028 \\U00010000"\nb: \U00010001') == {
+        "a": "\u2028 \U00010000",
+        "b": "\U00010001",
+    }
