@@ -26,6 +26,7 @@ __all__ = [
 VERSION = "v1"
 _HELD_BY = "held-by"
 _LONGEST_SEGMENT = 120
+_NAMELESS = "%00"
 # As long as a segment may be, in characters; then what may stand in it: never `.` or `..`.
 _SEGMENT = re.compile(
     rf"(?=[^/]{{1,{_LONGEST_SEGMENT}}}/)"
@@ -60,10 +61,12 @@ class BlobKey(NamedTuple):
 
 def segment(name: str) -> str:
     """A namespace or workflow id as one part of a key: readable where it can be."""
+    if not name:
+        return _NAMELESS
     quoted = quote(name, safe="").replace("~", "%7E")
-    if quoted in ("", ".", ".."):
-        quoted = quoted.replace(".", "%2E") or "%00"
-    if len(quoted) <= _LONGEST_SEGMENT:
+    if quoted in (".", ".."):
+        quoted = quoted.replace(".", "%2E")
+    if len(quoted) <= _LONGEST_SEGMENT and quoted != _NAMELESS:
         return quoted
     return f"~{hashlib.sha256(name.encode()).hexdigest()}"
 
