@@ -57,6 +57,9 @@ class S3Server:
         return _client(self)
 
 
+_SERVER = Path(__file__).with_name("moto_server.py")
+
+
 @cache
 def _client(server: S3Server) -> S3Client:
     import boto3
@@ -78,7 +81,7 @@ def start_s3(folder: Path) -> Iterator[S3Server]:
     endpoint = f"http://127.0.0.1:{port}"
     server = Running(
         "s3",
-        [sys.executable, "-m", "moto.server", "-p", str(port)],
+        [sys.executable, "-P", str(_SERVER), "-p", str(port)],
         # So many requests are free, to make the one who may do everything.
         env=clean_environment(INITIAL_NO_AUTH_ACTION_COUNT="3"),
         log=folder / "s3.log",
