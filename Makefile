@@ -40,7 +40,7 @@ check: lint ## Lint, types, import contracts and the tests that need no server
 
 .PHONY: chaos soak uncached
 uncached: setup ## Run the tests on real servers again, with workers that keep no run in memory
-	@TEST_UNCACHED=1 exec $(PY) -m pytest -m server $(AT_ONCE)
+	@TEST_UNCACHED=1 exec $(PY) -m pytest -m server --timeout=300 $(AT_ONCE)
 
 FAULTS := 500
 chaos: setup ## Kill, freeze and slow real processes under real runs; FAULTS=100, SEED=7
@@ -51,7 +51,7 @@ soak: setup ## Run mixed flows for an hour, and see whether anything grows; MINU
 	@exec $(PY) -m tests.chaos.soak --minutes $(MINUTES)
 
 CASES := 1000000
-fuzz: setup ## Feed tests from a fuzzer, for hours; CASES=1000 for less
+fuzz: setup ## Feed tests a million cases, for hours; CASES=1000 for less
 	@VENV=$(VENV) sh scripts/fuzz.sh --cases $(CASES)
 
 bench: setup ## Measure the speed, beside workflows by hand; QUICK=1 for a short look

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Feeds the tests in tests/fuzz and tests/property from a fuzzer: scripts/fuzz.sh [--cases N] [WORD…]
+# Feeds the tests that hypothesis draws cases for many more of them: scripts/fuzz.sh [--cases N] [WORD…]
 #
 # The fuzzer, Atheris, has packages for Linux on x86-64. Into $VENV, which `make setup` has made.
 set -eu

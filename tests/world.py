@@ -109,7 +109,8 @@ class World:
                 return _readable(machine.finished)
             machine = self._revived(machine)
             answered = self._answer_one(machine) or self.decide(self, machine)
-            if not answered and not machine._core.state.todo:
+            left = machine._core.state.todo or machine._core.operations  # after a move, for one
+            if not answered and not left:
                 raise AssertionError(f"stuck: {json.dumps(machine.status(50), indent=1)}")
         raise AssertionError("the run does not end")
 

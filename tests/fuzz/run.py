@@ -1,18 +1,21 @@
 """The long run: `python -m tests.fuzz.run [--cases N] [--at-once N] [WORD …]`.
 
-Each test of tests/fuzz and tests/property that hypothesis feeds is fed by a fuzzer instead, which
-looks which lines its bytes reach (Atheris, a libFuzzer for Python). The cases are shared out among
-the tests whose names hold one of the words, or all. What was found before is gone on from; what
-breaks a test is kept beside it, and run again first the next time.
+Each test of tests/fuzz, tests/property and tests/unit that hypothesis feeds is fed many more cases
+than in a run of the tests. Most are drawn by hypothesis, as always; the others come from a fuzzer,
+which looks which lines its bytes reach (Atheris, a libFuzzer for Python) and is much slower. The
+cases are shared out among the tests whose names hold one of the words, or all. What breaks a test
+is kept, and run again first the next time; what the fuzzer has reached is gone on from.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
+import faulthandler
+import functools
 import importlib
 import os
 import random
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,8 +23,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / ".fuzz"
+_DRAWN = 0.75
+"""So much of the cases is drawn by hypothesis."""
 _LONGEST = 60
 """Seconds that one case may take."""
 _MOST_BYTES = 4096
@@ -31,31 +38,78 @@ _INSTRUMENTED = ("flowspec", "activities", "claimcheck")
 
 def targets() -> Iterator[str]:
     """`module:test` of every test that hypothesis feeds."""
-    for folder in ("fuzz", "property"):
+    for folder in ("fuzz", "property", "unit"):
         for path in sorted((ROOT / "tests" / folder).glob("test_*.py")):
-            text = path.read_text(encoding="utf-8")
-            for name in re.findall(r"^@given\(.*?^def (test_\w+)", text, re.M | re.S):
-                yield f"tests.{folder}.{path.stem}:{name}"
+            for each in ast.parse(path.read_bytes()).body:
+                if isinstance(each, ast.FunctionDef) and any(map(_is_given, each.decorator_list)):
+                    yield f"tests.{folder}.{path.stem}:{each.name}"
+
+
+def _is_given(decorator: ast.expr) -> bool:
+    match decorator:
+        case ast.Call(func=ast.Name(id="given")):
+            return True
+    return False
 
 
 def fuzz(target: str, arguments: list[str]) -> None:
     """In a process of its own: libFuzzer ends it."""
     import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
-    module, _, name = target.partition(":")
     with atheris.instrument_imports(include=list(_INSTRUMENTED), enable_loader_override=False):
-        test: Any = getattr(importlib.import_module(module), name)
-    feed = test.hypothesis.fuzz_one_input
-    folder, whole = _folder(target), 0
+        test = _test(target)
+    feed, count = test.hypothesis.fuzz_one_input, _Count(target)
 
     def one(data: bytes) -> None:
-        nonlocal whole
-        whole += feed(data) is not None
-        if whole % 100 == 0:
-            (folder / "whole").write_text(str(whole), encoding="utf-8")
+        if feed(data) is not None:
+            count.one_more()
 
     atheris.Setup([sys.argv[0], *arguments], one)
     atheris.Fuzz()
+
+
+def draw(target: str, cases: int) -> None:
+    """In a process of its own, which ends if a case takes too long."""
+    test, count = _test(target), _Count(target)
+    inner = test.hypothesis.inner_test
+
+    @functools.wraps(inner)
+    def counted(*args: Any, **named: Any) -> None:
+        faulthandler.dump_traceback_later(_LONGEST, exit=True)
+        inner(*args, **named)
+        count.one_more()
+
+    test.hypothesis.inner_test = counted
+    # What @settings and the profile leave here; they offer no way to change it from outside.
+    test._hypothesis_internal_use_settings = settings(
+        test._hypothesis_internal_use_settings,
+        max_examples=cases,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    test()
+    count.write()
+
+
+def _test(target: str) -> Any:
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+class _Count:
+    """How many whole cases a test was fed, in a file: the process may end at any moment."""
+
+    def __init__(self, target: str) -> None:
+        self._file = _folder(target) / "whole"
+        self._cases = 0
+
+    def one_more(self) -> None:
+        self._cases += 1
+        if self._cases % 100 == 0:
+            self.write()
+
+    def write(self) -> None:
+        self._file.write_text(str(self._cases), encoding="utf-8")
 
 
 def _folder(target: str) -> Path:
@@ -80,12 +134,19 @@ def _run(target: str, cases: int) -> tuple[int, bool]:
     """
     folder = _folder(target)
     corpus = _corpus(folder)
+    drawn = round(cases * _DRAWN)
+    options = [f"-runs={cases - drawn}", f"-timeout={_LONGEST}", f"-max_len={_MOST_BYTES}"]
+    options += ["-len_control=0", "-rss_limit_mb=2048", f"-artifact_prefix={folder}/", str(corpus)]
+    ways = {"draw": [str(drawn)], "fuzz": options}
+    told = [_told(target, way, arguments) for way, arguments in ways.items()]
+    return sum(cases for cases, _ in told), all(went_well for _, went_well in told)
+
+
+def _told(target: str, way: str, arguments: list[str]) -> tuple[int, bool]:
+    folder = _folder(target)
     (folder / "whole").write_text("0", encoding="utf-8")
-    options = [f"-runs={cases}", f"-timeout={_LONGEST}", f"-max_len={_MOST_BYTES}"]
-    options += ["-len_control=0", "-rss_limit_mb=2048"]
-    command = [sys.executable, "-m", "tests.fuzz.run", "--target", target]
     done = subprocess.run(
-        [*command, *options, f"-artifact_prefix={folder}/", str(corpus)],
+        [sys.executable, "-m", "tests.fuzz.run", f"--{way}", target, *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONHASHSEED": "0"},
         stdout=subprocess.PIPE,
@@ -94,14 +155,16 @@ def _run(target: str, cases: int) -> tuple[int, bool]:
         errors="replace",
         check=False,
     )
-    (folder / "log").write_text(done.stdout, encoding="utf-8")
+    (folder / f"{way}.log").write_text(done.stdout, encoding="utf-8")
     return int((folder / "whole").read_text(encoding="utf-8")), done.returncode == 0
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["--target"]:
-        fuzz(sys.argv[2], sys.argv[3:])
-        return
+    match sys.argv[1:]:
+        case ["--fuzz", target, *arguments]:
+            return fuzz(target, arguments)
+        case ["--draw", target, share]:
+            return draw(target, int(share))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=1_000_000)
     parser.add_argument("--at-once", type=int, default=os.cpu_count() or 1, help="default: cores")
@@ -115,7 +178,7 @@ def main() -> None:
         for each in as_completed(done):
             target, (cases, went_well) = done[each], each.result()
             total, broken = total + cases, broken + (not went_well)
-            state = "" if went_well else f"  BROKEN: see {_folder(target)}/log"
+            state = "" if went_well else f"  BROKEN: see {_folder(target)}/*.log"
             print(f"{cases:>9,}  {target}{state}", flush=True)
     print(f"{total:>9,}  cases, {broken} tests broken")
     sys.exit(bool(broken))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zlib
+from base64 import b64encode
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -17,6 +19,7 @@ from flowspec.sharing import LockBook, RateBook, read_claimant, read_reservation
 from flowspec.values import Json, JsonObject, NeedsWorker
 from tests.fuzz.hostile import changed_json, json_values
 from tests.stage import plan_of
+from workflows.packing import unpack
 
 NOW = 1_900_000_000.0
 WAITING = """\
@@ -141,6 +144,22 @@ def test_an_opening_is_understood_or_refused(told: Any, workflow_type: str) -> N
     arguments = told.get("args") if isinstance(told, dict) else None
     with suppress(OpeningWrong, NeedsWorker):
         read_opening(workflow_type, arguments if isinstance(arguments, list) else [told])
+
+
+LEFT: Json = {"plan": {}, "state": [{"a": "mark 0"}, "mark 1", "mark -1", "mark x"]}
+
+
+@settings(max_examples=150)
+@given(
+    changed_json([LEFT]).map(lambda left: zlib.compress(json.dumps(left).encode()))
+    | st.binary(max_size=200)
+    | st.integers(0, 2_000).map(lambda depth: zlib.compress(b"[" * depth + b"]" * depth)),
+    changed_json([["first"]]),
+)
+def test_what_somebody_calls_packed_is_unpacked_or_refused(data: bytes, claims: Any) -> None:
+    packed: JsonObject = {"packed": b64encode(data).decode(), "mark": "mark ", "claims": claims}
+    with suppress(ValueError):
+        unpack(packed)
 
 
 INPUT_SCHEMA: JsonObject = {

