@@ -6,7 +6,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.setup-done
 
-AT_ONCE := --numprocesses=3 --dist=loadfile  # tests wait more than they compute
+# Tests wait more than they compute. Of a process that died, xdist cannot do what was left.
+AT_ONCE := --numprocesses=3 --dist=loadfile --max-worker-restart=0
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(_SERVER_TESTS):
             item.add_marker(pytest.mark.server)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Say at once what failed: all of them take long, and the summary comes at the end."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        why = report.longreprtext if crash is None else f"{crash.path}:{crash.lineno} {crash.message}"
+        print(f"\nFAILED {report.nodeid} in {report.when}: {why[-2_000:]}", flush=True)
 
 
 @pytest.fixture(scope="session")

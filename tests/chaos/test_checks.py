@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from random import Random
 
 import pytest
+from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError
 
 from tests.chaos.checks import Ended, log_findings, round_findings
 from tests.chaos.growth import judged, slope
 from tests.chaos.ledger import Effect
 from tests.chaos.moments import MOMENTS
+from tests.chaos.traffic import insisting
 from tests.chaos.workload import KINDS, Run
 
 RUNS = [Run(kind=kind, id=f"q-{kind}-{n}", n=7 + 1000 * n) for n, kind in enumerate(KINDS)]
@@ -157,3 +160,23 @@ def test_what_leaks_slowly_grows() -> None:
 def test_one_file_more_each_ten_minutes_grows() -> None:
     points = [(t * 5.0, float(30 + t // 120)) for t in range(700)]
     assert judged("files", points).grows
+
+
+async def test_who_insists_is_not_deaf() -> None:
+    """An update that is cancelled while it is on its way says so with an error of its own."""
+    calls = 0
+
+    async def update() -> None:
+        nonlocal calls
+        calls += 1
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError as error:
+            raise WorkflowUpdateRPCTimeoutOrCancelledError from error
+
+    task = asyncio.create_task(insisting(update))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    _, going_on = await asyncio.wait([task], timeout=1)
+    task.cancel()
+    assert (calls, going_on, task.cancelled()) == (1, set(), True)

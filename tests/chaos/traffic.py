@@ -160,7 +160,10 @@ async def insisting(call: Callable[[], Awaitable[T]]) -> T:
         try:
             async with asyncio.timeout(_CALL):
                 return await call()
-        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # an update tells that as its own error
+                raise asyncio.CancelledError from error
             continue
         except RPCError as error:
             if error.status in (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED):
