@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -112,6 +113,8 @@ def mapped(workflow_id: str | None = None) -> Iterator[None]:
             f"run {workflow_id!r} cannot say; is it a run of Flowrunner? {error}"
         ) from error
     except RPCTimeoutOrCancelledError as error:
+        if isinstance(error.__cause__, asyncio.CancelledError):  # by Ctrl-C, not by Temporal
+            raise error.__cause__ from None
         raise NoWorker.of(workflow_id or "") from error
 
 

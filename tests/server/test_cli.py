@@ -296,6 +296,29 @@ def _is_open(product: Product, run: str) -> bool:
     return product.cli("status", run).returncode == 0
 
 
+ASK = "flow: cli_ask\nnodes: {ask: {type: approval, params: {title: Well?}}}\n"
+
+
+def test_ctrl_c_while_a_decision_is_under_way_is_no_word_about_workers(
+    own_product: Product,
+) -> None:
+    own_product.write_flow("cli_ask", ASK)
+    worker = own_product.start_worker()
+    _started(own_product, "cli_ask", "cli-asked")
+    until(lambda: _status(own_product, "cli-asked")["status"] == "waiting", what="the wait")
+    os.kill(worker.pid, signal.SIGSTOP)
+    deciding = own_product.start_cli("approve", "cli-asked", "ask")
+    described = ("workflow", "describe", "--workflow-id", "cli-asked", "--output", "json")
+    until(
+        lambda: "pendingWorkflowTask" in own_product.temporal(*described).stdout,
+        what="the decision to be under way",
+    )
+    os.kill(deciding.pid, signal.SIGINT)
+    until(lambda: deciding.exit_code is not None, what="the end of approve")
+    os.kill(worker.pid, signal.SIGCONT)
+    assert (deciding.exit_code, deciding.output()) == (130, "")
+
+
 def test_attempts_that_fail_are_shown_while_they_happen_and_afterwards(
     product: Product, http_service: HttpService
 ) -> None:
