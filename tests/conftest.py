@@ -30,9 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Say at once what failed: all of them take long, and the summary comes at the end."""
     if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
-        crash = getattr(report.longrepr, "reprcrash", None)
-        why = report.longreprtext if crash is None else f"{crash.path}:{crash.lineno} {crash.message}"
-        print(f"\nFAILED {report.nodeid} in {report.when}: {why[-2_000:]}", flush=True)
+        why = getattr(report.longrepr, "reprcrash", None) or report.longreprtext
+        print(f"\nFAILED {report.nodeid} in {report.when}: {why}", flush=True)
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ _PORTS = range(10_000, 32_000)
 UNCACHED = os.environ.get("TEST_UNCACHED") == "1"
 """Whether workers keep no run in memory, so that each step of each is a replay."""
 
-PATIENCE = 90.0 if UNCACHED else 30.0
+PATIENCE = 120.0 if UNCACHED else 60.0
 """Seconds. Without a cache the SDK now and then loses a workflow task, which comes again ten
 seconds later."""
 
@@ -92,7 +92,7 @@ def clean_environment(**settings: str) -> dict[str, str]:
 
 async def status_of(run: WorkflowHandle[Any, Any]) -> dict[str, Any]:
     """What the run says of itself, as it says it; with patience for a busy machine."""
-    status: dict[str, Any] = await query(run, "status", within=timedelta(seconds=30))
+    status: dict[str, Any] = await query(run, "status", within=timedelta(seconds=PATIENCE))
     return status
 
 

@@ -29,7 +29,7 @@ from service.retained import RetainedByTemporal, namespace_id
 from service.settings import load_claim_check_settings
 from service.storage import open_store
 from tests.s3 import S3Server
-from tests.server.support import Product, TemporalServer, start_temporal, until
+from tests.server.support import PATIENCE, Product, TemporalServer, start_temporal, until
 
 WAITING = """\
 flow: waiting
@@ -122,7 +122,7 @@ class Scene:
 
 async def _until(condition: Callable[[], Awaitable[bool]], *, what: str) -> None:
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while not await condition():
                 await asyncio.sleep(0.05)
     except TimeoutError:

@@ -18,7 +18,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from tests.project.markdown import ROOT, blocks
 from tests.server.conftest import MakeProduct
 from tests.server.foreign_worker import length
-from tests.server.support import Product, Running, clean_environment, until
+from tests.server.support import PATIENCE, Product, Running, clean_environment, until
 from tests.server.test_claim_check_plugin import working
 from tests.server.test_worker import failure, output, start
 
@@ -182,12 +182,12 @@ async def test_a_cancellation_reaches_an_activity_that_beats(
         told = await client.get_workflow_handle(run.id).describe()
         return any(each.state == 2 for each in told.raw_description.pending_activities)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not await hangs():
             await asyncio.sleep(0.05)
     await run.cancel()
     with pytest.raises(WorkflowFailureError) as ended:
-        await asyncio.wait_for(run.result(), 20)
+        await asyncio.wait_for(run.result(), PATIENCE)
     assert isinstance(ended.value.cause, CancelledError)
     until(lambda: "hang was cancelled" in foreign.output(), what="the activity's end")
 

@@ -15,7 +15,7 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError, CancelledError
 
 from tests.server.conftest import MakeProduct
-from tests.server.support import Answer, HttpService, Product, Received, status_of
+from tests.server.support import PATIENCE, Answer, HttpService, Product, Received, status_of
 
 KEY = "a key nobody knows"
 FLOW = """\
@@ -127,7 +127,7 @@ async def test_a_run_tells_that_it_failed_or_was_cancelled(runs: Runs) -> None:
     for how, type in (("bad", "flow.failed"), ("hold", "flow.cancelled")):
         run = await runs.start(how)
         if how == "hold":
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 while not (await status_of(run))["waiting"]:
                     await asyncio.sleep(0.05)
             await run.cancel(reason="enough")

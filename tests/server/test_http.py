@@ -26,7 +26,7 @@ from activities.http.request import HTTP_REQUEST, HttpResult
 from activities.parameters import read_params
 from activities.redaction import BLOT
 from flowspec.values import Json
-from tests.server.support import Answer, HttpService, Received, free_port
+from tests.server.support import PATIENCE, Answer, HttpService, Received, free_port
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Ask = Callable[..., Awaitable[HttpResult]]
@@ -416,11 +416,11 @@ async def test_cancelling_the_attempt_closes_the_connection(ask: Ask) -> None:
 
     async with raw_server(wait) as address:
         task = asyncio.ensure_future(ask(url=f"http://{address}/"))
-        await asyncio.wait_for(reached.wait(), 5)
+        await asyncio.wait_for(reached.wait(), PATIENCE)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.wait_for(closed.wait(), 5)
+        await asyncio.wait_for(closed.wait(), PATIENCE)
 
 
 async def test_a_certificate_nobody_vouches_for_is_a_permanent_error(

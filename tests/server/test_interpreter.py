@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError, CancelledError
 
 from claimcheck import Inline
-from tests.server.support import Product, TemporalServer, status_of
+from tests.server.support import PATIENCE, Product, TemporalServer, status_of
 
 Handle = WorkflowHandle[Any, Any]
 
@@ -47,7 +47,7 @@ class Runs:
         return await status_of(handle)
 
     async def until(self, handle: Handle, holds: Callable[[dict[str, Any]], bool]) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while not holds(await self.status(handle)):
                 await asyncio.sleep(0.02)
 
@@ -291,7 +291,7 @@ nodes: {hold: {type: event}}
 """
     handle = await runs.start(flow, {"team": "hr"}, id="findable-1")
     query = "FlowName = 'findable' AND FlowStatus = 'waiting' AND FlowLabels = 'team=hr'"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not [found async for found in runs.client.list_workflows(query)]:
             await asyncio.sleep(0.05)
     await handle.signal("hold")
@@ -346,7 +346,7 @@ output:
 """
     async with server:
         assert await runs.result(flow, id=f"hangs-{tier}") == [1, 2]
-        await asyncio.wait_for(asyncio.gather(*talks), 20)
+        await asyncio.wait_for(asyncio.gather(*talks), PATIENCE)
 
 
 async def test_a_wide_foreach_runs_in_shards_and_keeps_the_history_small(runs: Runs) -> None:

@@ -227,7 +227,7 @@ async def test_a_node_fails_that_waits_for_longer_than_it_may(runs: Runs) -> Non
 
 
 async def test_a_node_fails_that_holds_for_longer_than_it_may(runs: Runs) -> None:
-    first = await runs.start("first", waits=True, more="expires: 1s")
+    first = await runs.start("first", waits=True, more="expires: 3s")
     await runs.entered("first")
     second = await runs.start("second")
     assert await _error_of(first) == "LockExpired"

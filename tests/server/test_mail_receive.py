@@ -28,6 +28,7 @@ from tests.mail import (
     needs_imap_server,
     start_imap,
 )
+from tests.server.support import PATIENCE
 
 pytestmark = needs_imap_server
 
@@ -307,11 +308,11 @@ async def test_a_cancelled_reading_ends_its_connection(imap: ImapServer) -> None
         port = server.sockets[0].getsockname()[1]
         params = read_params(EMAIL_RECEIVE, {**account(imap), "port": port, "timeout": "1h"})
         reading = asyncio.ensure_future(EMAIL_RECEIVE.handler(params, attempt(resources)))
-        await asyncio.wait_for(asked.wait(), 10)
+        await asyncio.wait_for(asked.wait(), PATIENCE)
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(reading, 10)
-        await asyncio.wait_for(ended.wait(), 10)
+            await asyncio.wait_for(reading, PATIENCE)
+        await asyncio.wait_for(ended.wait(), PATIENCE)
 
 
 async def test_an_address_that_flows_may_not_reach_is_not_connected_to(imap: ImapServer) -> None:

@@ -19,6 +19,7 @@ from examples.imap import PASSWORD, USER
 from flowspec.values import JsonObject
 from tests import attempts
 from tests.mail import Certificates, Mailroom, make_certificates, start_smtp
+from tests.server.support import PATIENCE
 
 Send = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -313,7 +314,7 @@ async def test_a_cancelled_sending_hangs_up(send: Send, room: Mailroom) -> None:
         await asyncio.sleep(0.01)
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(sending, 5)
+        await asyncio.wait_for(sending, PATIENCE)
 
 
 async def test_a_mail_that_is_cancelled_half_way_never_becomes_a_whole_one(send: Send) -> None:
@@ -338,9 +339,9 @@ async def test_a_mail_that_is_cancelled_half_way_never_becomes_a_whole_one(send:
         slow = Mailroom(port=server.sockets[0].getsockname()[1])
         files = [{"name": "large", "content": "x" * 20_000_000}]
         sending = asyncio.ensure_future(send(slow, attachments=files))
-        await asyncio.wait_for(handing_over.wait(), 30)
+        await asyncio.wait_for(handing_over.wait(), PATIENCE)
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
         cancelled.set()
-        assert not (await asyncio.wait_for(rest, 30)).endswith(b"\r\n.\r\n")
+        assert not (await asyncio.wait_for(rest, PATIENCE)).endswith(b"\r\n.\r\n")

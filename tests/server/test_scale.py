@@ -15,7 +15,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 from temporalio.service import RPCError
 
 from benchmarks.looking import chain
-from tests.server.support import Product, status_of
+from tests.server.support import PATIENCE, Product, status_of
 
 ITEMS = 5_000
 
@@ -99,14 +99,14 @@ async def test_shards_run_side_by_side_and_are_cancelled_with_their_run(product:
     client = await product.client()
     handle = await started(product, client, WAITING, {})
     shards = [client.get_workflow_handle(f"{handle.id}/each~shard{n}") for n in range(4)]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         await asyncio.gather(*(until_resting(shard) for shard in shards))
     [node] = (await status_of(handle))["nodes"]
     assert (node["done"], node["total"]) == (0, 4000)
     assert [len((await status_of(shard))["waiting"]) for shard in shards] == [25] * 4, "100 in all"
     await handle.cancel()
     with pytest.raises(WorkflowFailureError):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await handle.result()
     states = [(await shard.describe()).status for shard in shards]
     assert states == [WorkflowExecutionStatus.CANCELED] * 4

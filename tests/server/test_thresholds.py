@@ -18,8 +18,8 @@ from tests.patterns.page import patterns
 from tests.server.support import Product, TemporalServer, status_of
 from tests.stage import plan_of
 
-_PATIENCE = 3.0
-_LONG_PATIENCE = 50.0
+_A_WHILE = 1.5
+_PATIENCE = 50.0
 Handle = WorkflowHandle[Any, Any]
 _INPUTS: dict[str, Any] = {
     "integer": 3,
@@ -97,23 +97,24 @@ async def start(product: Product, text: str) -> Handle:
 
 
 async def outcome(handle: Handle, expected: Any = None) -> Any:
-    """How a run of the flow ends; or what it waits for, if it does not end by itself. What is
-    expected is waited for longer."""
-    waited = expected is not None and expected[0] == "waits"
-    patience = _PATIENCE if expected is None else 0.0 if waited else _LONG_PATIENCE
+    """How a run of the flow ends; or what it waits for, once that is as expected, or is the same
+    for a while where nothing is expected."""
+    ending = asyncio.ensure_future(handle.result())
+    until = time.monotonic() + _PATIENCE
+    pause = _A_WHILE if expected is None else 0.1
+    found = None
     try:
-        async with asyncio.timeout(patience):
-            return ["completed", await handle.result()]
+        while not (await asyncio.wait([ending], timeout=pause))[0]:
+            before, found = found, await waits(handle)
+            rests = found == (before if expected is None else expected) and found[1] == "waiting"
+            if rests or time.monotonic() > until:
+                await handle.terminate()
+                return found
+        return ["completed", ending.result()]
     except WorkflowFailureError as failure:
         return ended(failure)
-    except TimeoutError:
-        waiting = await waits(handle)
-        until = time.monotonic() + _LONG_PATIENCE
-        while waited and waiting != expected and time.monotonic() < until:
-            await asyncio.sleep(0.1)
-            waiting = await waits(handle)
-        await handle.terminate()
-        return waiting
+    finally:
+        ending.cancel()
 
 
 def some_input(schema: JsonObject | None) -> dict[str, Any]:
