@@ -42,10 +42,14 @@ class Budget:
     """Steps left to one evaluation. A part of the expression, an item of a list and 256
     characters of text cost a step each."""
 
-    __slots__ = ("left",)
+    __slots__ = ("_given", "left")
 
     def __init__(self, steps: int = MAX_STEPS) -> None:
-        self.left = steps
+        self._given = self.left = steps
+
+    @property
+    def spent(self) -> int:
+        return self._given - self.left
 
     def spend(self, steps: int = 1) -> None:
         self.left -= steps

@@ -58,14 +58,17 @@ class Template(Reader):
         """Whether every evaluation gives the same."""
         return isinstance(self._root, _Constant)
 
-    def evaluate(self, scope: Mapping[str, Value]) -> Value:
+    def evaluate(self, scope: Mapping[str, Value], budget: Budget | None = None) -> Value:
         """The value in this scope. Raises as `Expression.evaluate` does; an error's `at` says
         which text it comes from."""
-        budget = Budget()
+        budget = budget or Budget()
         return _filled(self._root, lambda leaf: _evaluated(leaf, scope, budget))
 
     def evaluate_partially(
-        self, scope: Mapping[str, Value], unavailable: frozenset[str] = frozenset({"secrets"})
+        self,
+        scope: Mapping[str, Value],
+        unavailable: frozenset[str] = frozenset({"secrets"}),
+        budget: Budget | None = None,
     ) -> tuple[Value, list[str]]:
         """The value as far as it can be had here, and the JSON pointers of the rest.
 
@@ -73,7 +76,7 @@ class Template(Reader):
         is left as it stands in the source; `evaluate_at` evaluates it elsewhere. So is a mistake
         behind such a text, for of several mistakes the first is told.
         """
-        budget = Budget()
+        budget = budget or Budget()
         standing: list[str] = []
 
         def fill(leaf: _Leaf) -> Value:

@@ -60,9 +60,6 @@ __all__ = [
     "program_of",
 ]
 
-_BUDGET = 20_000
-"""Steps in one go: what one workflow task can do well within its deadline."""
-
 
 class Machine:
     """One run of a program."""
@@ -151,7 +148,7 @@ class Machine:
     def advance(self, now: float) -> bool:
         """Make the steps that are due; False if the driver should pause and call again."""
         self._core.now = now
-        return self._core.advance(_BUDGET)
+        return self._core.advance()
 
     def take(self) -> list[Operation]:
         """The operations asked for since the last call, in order."""

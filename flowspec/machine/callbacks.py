@@ -79,7 +79,7 @@ class Callbacks:
             **about,
         }
         try:
-            params, deferred = source.evaluate_partially(scope)
+            params, deferred = self._core.partial_value(source, scope, "secrets")
         except ExpressionError as error:
             place = ".".join(map(str, error.at))
             return make_error("ExpressionError", f"{place}: {error}", node=plan.id)

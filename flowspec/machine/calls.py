@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, cast
 
 from flowspec.expressions import (
     ExpressionError,
@@ -37,7 +38,7 @@ def build_call(core: Core, frame: FrameState, item: ItemState, plan: NodePlan) -
     source = core.program.template(plan.id, "params", plan.params)
     scope = core.scope(frame, source, item=item, node=plan.id)
     try:
-        params, deferred = source.evaluate_partially(scope)
+        params, deferred = core.partial_value(source, scope, "secrets")
     except ExpressionError as error:
         place = ".".join(map(str, ("params", *error.at)))
         return make_error("ExpressionError", f"{place}: {error}", node=item.path)
@@ -48,7 +49,7 @@ def build_call(core: Core, frame: FrameState, item: ItemState, plan: NodePlan) -
         activity=plan.type,
         argument={
             **argument_of(core, plan, item.operation, title),
-            "params": cast(Json, params),
+            "params": params,
             **deferred_part(core, source, deferred, scope),
         },
         local=plan.tier == "local",
@@ -141,7 +142,8 @@ def title_of(core: Core, frame: FrameState, item: ItemState | None, plan: NodePl
     if "${" not in plan.title:
         return plan.title
     source = core.program.template(plan.id, "title", plan.title)
-    return _text_for_people(source, core.scope(frame, source, item=item, node=plan.id)) or ""
+    scope = core.scope(frame, source, item=item, node=plan.id)
+    return _text_for_people(partial(core.value, source, scope)) or ""
 
 
 def labels_of(program: Program, *, input: Json, run: JsonObject) -> dict[str, str]:
@@ -149,16 +151,17 @@ def labels_of(program: Program, *, input: Json, run: JsonObject) -> dict[str, st
     scope: dict[str, Json] = {"input": input, "run": run}
     labels: dict[str, str] = {}
     for name, raw in program.plan.labels.items():
-        text = _text_for_people(program.template(f"label:{name}", "labels", raw), scope)
+        source = program.template(f"label:{name}", "labels", raw)
+        text = _text_for_people(partial(source.evaluate, scope))
         if text is not None:
             labels[name] = text
     return labels
 
 
-def _text_for_people(source: Template, scope: Mapping[str, Json]) -> str | None:
+def _text_for_people(evaluate: Callable[[], Any]) -> str | None:
     """A short text; None if it cannot be worked out here."""
     try:
-        value = cast(Json, source.evaluate(scope))
+        value = evaluate()
     except (ExpressionError, NeedsWorker):
         return None
     return str(value)[:200] if is_plain(value) else None

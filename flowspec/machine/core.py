@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import cast
 
-from flowspec.expressions import Expression, ExpressionError, Reader, Template, scope_for
+from flowspec.expressions import (
+    Budget,
+    Expression,
+    ExpressionError,
+    Reader,
+    Template,
+    scope_for,
+)
 from flowspec.machine.asking import Asking
 from flowspec.machine.operations import Evaluate, Want, make_error
+from flowspec.machine.patches import RESTS_BY_EFFORT
 from flowspec.machine.program import Program
 from flowspec.machine.state import FrameState, ItemState, NodeRun, RunState, Todo
 from flowspec.machine.wants import wanted
@@ -21,6 +29,13 @@ __all__ = ["Core"]
 _STARTS = ("node.start", "run.fill", "run.shard", "item.round", "call.again")
 """The steps that start new work: a paused run keeps them until it is resumed."""
 
+_MOST_STEPS = 20_000
+_MOST_EFFORT = 200_000
+"""In one go, which has to be done within two seconds on a busy machine, too. The unit is a step
+of the evaluator, half a microsecond to two; then what else is done costs about so much:"""
+_STEP_EFFORT = 20
+_OPERATION_EFFORT = 200
+
 
 class Core(Asking):
     """State, pending steps and outgoing operations of one run."""
@@ -31,6 +46,7 @@ class Core(Asking):
         self.schedulers: dict[str, Scheduler] = {}
         self.draining = False
         self.watcher: Watcher | None = None
+        self.effort = 0
         self.patched: Callable[[str], bool] = lambda _: True
         self._handlers: dict[str, Callable[..., None]] = {
             "call.rest": self.rest,
@@ -49,13 +65,15 @@ class Core(Asking):
         """Make a step at once: what is stopped must not start first."""
         self._handlers[name](*arguments)
 
-    def advance(self, budget: int) -> bool:
-        """Make the pending steps, at most `budget`; False if some are left for later."""
+    def advance(self, steps: int = _MOST_STEPS) -> bool:
+        """Make the pending steps, as many as can be made in one go; False if some are left."""
         state, todo, handlers = self.state, self.state.todo, self._handlers
+        self.effort = 0
         while todo:
-            if budget <= 0:
+            if steps <= 0 or (self._is_tired() and self.patched(RESTS_BY_EFFORT)):
                 return False
-            budget -= 1
+            steps -= 1
+            self.effort += _STEP_EFFORT
             step = todo.popleft()
             name = cast(str, step[0])
             if (state.paused or self.draining) and name in _STARTS:
@@ -63,6 +81,9 @@ class Core(Asking):
             else:
                 handlers[name](*step[1:])
         return True
+
+    def _is_tired(self) -> bool:
+        return self.effort + len(self.operations) * _OPERATION_EFFORT > _MOST_EFFORT
 
     def resume(self) -> None:
         """End a pause: a run that comes to its end is not kept from it."""
@@ -92,17 +113,62 @@ class Core(Asking):
         changes a variable in between; or when an activity worker has worked it out: then this
         gives the id of that question."""
         try:
-            value = cast(Json, source.evaluate(scope))
+            value = self.value(source, scope)
             if want not in ("value", "condition"):
                 value = wanted(value, want, loose)
         except NeedsWorker:
-            self.ask(_question(source, scope, id, raw, want, loose), then, otherwise)
+            self.ask(self._question(source, scope, id, raw, want, loose), then, otherwise)
             return id
         except ExpressionError as error:
             self.state.todo.appendleft([*otherwise, make_error("ExpressionError", str(error))])
         else:
             self.state.todo.appendleft([*then, value])
         return None
+
+    def value(self, source: Template | Expression, scope: Mapping[str, Json]) -> Json:
+        """Raises as `evaluate` of the source does."""
+        budget = Budget()
+        try:
+            return cast(Json, source.evaluate(scope, budget))
+        finally:
+            self.effort += budget.spent
+
+    def partial_value(
+        self, source: Template, scope: Mapping[str, Json], *unavailable: str
+    ) -> tuple[Json, list[str]]:
+        """As `Template.evaluate_partially` gives it."""
+        budget = Budget()
+        try:
+            value, standing = source.evaluate_partially(scope, frozenset(unavailable), budget)
+            return cast(Json, value), standing
+        finally:
+            self.effort += budget.spent
+
+    def _question(
+        self,
+        source: Template | Expression,
+        scope: Mapping[str, Json],
+        id: str,
+        raw: Json,
+        want: Want,
+        loose: tuple[str, ...] | None,
+    ) -> Evaluate:
+        """What a worker is asked; of a template only what cannot be had here, so that it need not
+        read what is handed on whole."""
+        references, deferred = source.references, None
+        if isinstance(source, Template) and want in ("value", "members"):
+            raw, standing = self.partial_value(source, scope)
+            deferred = tuple(standing)
+            references = source.references_at(standing)
+        return Evaluate(
+            id=id,
+            node=id,
+            source=raw,
+            want=want,
+            loose=loose,
+            deferred=deferred,
+            scope=cast(JsonObject, scope_for(references, scope)),
+        )
 
     def scope(
         self,
@@ -226,29 +292,3 @@ class Core(Asking):
         for path in list(self.state.records):
             if path == frame or path.startswith(inside):
                 del self.state.records[path]
-
-
-def _question(
-    source: Template | Expression,
-    scope: Mapping[str, Json],
-    id: str,
-    raw: Json,
-    want: Want,
-    loose: tuple[str, ...] | None,
-) -> Evaluate:
-    """What a worker is asked; of a template only what cannot be had here, so that it need not
-    read what is handed on whole."""
-    references, deferred = source.references, None
-    if isinstance(source, Template) and want in ("value", "members"):
-        partly, standing = source.evaluate_partially(scope, frozenset())
-        raw, deferred = cast(Json, partly), tuple(standing)
-        references = source.references_at(standing)
-    return Evaluate(
-        id=id,
-        node=id,
-        source=raw,
-        want=want,
-        loose=loose,
-        deferred=deferred,
-        scope=cast(JsonObject, scope_for(references, scope)),
-    )

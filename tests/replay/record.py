@@ -111,6 +111,18 @@ nodes:
 output: ${len(nodes.each.output)}
 """
 
+LABORIOUS = """\
+flow: laborious
+vars: {text: ""}
+nodes:
+  write:
+    type: set
+    params: {text: "${join(range(6000), 'and')}"}
+    next: [{to: write, when: iteration < 39}, {to: decide, otherwise: true}]
+  decide: {type: approval, params: {title: Well?}}
+output: ${len(vars.text)}
+"""
+
 SHARES = """\
 flow: shares
 on_complete: {url: "http://127.0.0.1:1", secret: x}
@@ -132,11 +144,24 @@ async def _everything(handle: Handle) -> None:
     await handle.signal("pay", {"amount": 1})
     await handle.signal("pause")
     await handle.signal("resume")
+    await _asks(handle)
+    await handle.execute_update("complete", {"action": "approved", "by": "ann"})
+    await handle.result()
+
+
+async def _decide_late(handle: Handle) -> None:
+    """It is told something before that makes no difference."""
+    await _asks(handle)
+    await handle.signal("nobody-waits-for-it", 1)
+    await asyncio.sleep(1)
+    await handle.execute_update("complete", {"action": "approved", "by": "ann"})
+    await handle.result()
+
+
+async def _asks(handle: Handle) -> None:
     async with asyncio.timeout(30):
         while not any(w["kind"] == "approval" for w in (await handle.query("status"))["waiting"]):
             await asyncio.sleep(0.05)
-    await handle.execute_update("complete", {"action": "approved", "by": "ann"})
-    await handle.result()
 
 
 async def _cancel(handle: Handle) -> None:
@@ -153,6 +178,7 @@ RUNS: dict[str, tuple[str, Callable[[Handle], Awaitable[None]]]] = {
     "fails": (FAILS, _no_interaction),
     "wide": (WIDE, _no_interaction),
     "shares": (SHARES, _no_interaction),
+    "laborious": (LABORIOUS, _decide_late),
 }
 
 

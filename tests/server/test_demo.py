@@ -76,7 +76,7 @@ def test_a_demo_that_is_killed_leaves_no_process(
     assert len(_left_behind(tmp_path)) > 3
     (own,) = [pid for pid, line in _marked(tmp_path) if line.endswith("-m scripts.demo ")]
     os.kill(own, signal.SIGKILL)
-    assert demo.wait(10) != 0
+    assert demo.wait(60) != 0
     until(lambda: _left_behind(tmp_path) == [], what="the end of all that it had started")
 
 
@@ -91,14 +91,15 @@ def _left_behind(folder: Path) -> list[str]:
 def _marked(folder: Path) -> list[tuple[int, str]]:
     mark = f"DEMO_MARK={folder}".encode()
     return [
-        (int(process.name), (process / "cmdline").read_text().replace("\0", " "))
+        (int(process.name), _of(process, "cmdline").decode().replace("\0", " "))
         for process in Path("/proc").iterdir()
-        if process.name.isdigit() and mark in _environment_of(process)
+        if process.name.isdigit() and mark in _of(process, "environ")
     ]
 
 
-def _environment_of(process: Path) -> bytes:
+def _of(process: Path, what: str) -> bytes:
+    """Nothing of one that has just ended."""
     try:
-        return (process / "environ").read_bytes()
+        return (process / what).read_bytes()
     except OSError:
         return b""

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 
@@ -83,6 +84,31 @@ async def test_five_thousand_outputs_stay_out_of_the_run_and_failures_are_told(
     [parent] = await chain(client, handle.id)
     assert parent.events < 80
     assert parent.size < 100_000, "1.5 MB of outputs are elsewhere"
+
+
+LABORIOUS = """\
+flow: laborious
+vars: {text: ""}
+nodes:
+  write:
+    type: set
+    params: {text: "${join(range(6000), 'and')}"}
+    next: [{to: write, when: iteration < 199}, {to: end, otherwise: true}]
+  end: {type: noop}
+output: ${len(vars.text)}
+"""
+
+
+async def test_a_run_with_more_to_work_out_than_a_task_has_time_for_takes_several(
+    product: Product,
+) -> None:
+    client = await product.client()
+    handle = await started(product, client, LABORIOUS, {})
+    async with asyncio.timeout(PATIENCE):
+        assert await handle.result() == len("and".join(map(str, range(6000))))
+    events = [event.event_type async for event in handle.fetch_history_events()]
+    assert EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED not in events
+    assert EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT not in events
 
 
 async def test_shards_that_together_fail_too_often_fail_the_node(product: Product) -> None:
