@@ -13,7 +13,7 @@ _KINDS = ("steps", "rounds", "saga", "shared", "large")
 _LONG = ("freeze a worker for long",)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(700)  # a run that does not end is told of after ten minutes
 async def test_runs_come_to_their_end_through_every_kind_of_fault(
     tmp_path: Path, s3_server: S3Server
 ) -> None:

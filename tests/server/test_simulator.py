@@ -194,7 +194,7 @@ def _unlike(flow: GeneratedFlow, real: Trace) -> str | None:
     return "\n".join([flow.text, *told])
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_several_hundred_flows_go_as_they_are_simulated(product: Product) -> None:
     flows = [generated_flow(seed) for seed in range(FLOWS)]
     product.write_flow("child", CHILD)

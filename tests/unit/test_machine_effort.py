@@ -42,6 +42,18 @@ def pauses(machine: Machine) -> int:
     raise AssertionError
 
 
+def let_nothing_differ(machine: Machine) -> list[str]:
+    """The patches that it asks for, and is refused."""
+    asked: list[str] = []
+
+    def patched(patch: str) -> bool:
+        asked.append(patch)
+        return False
+
+    machine.let_differ(patched)
+    return asked
+
+
 @pytest.mark.parametrize(
     "work",
     [
@@ -79,8 +91,7 @@ def test_many_calls_are_asked_for_in_several_goes() -> None:
 
 def test_a_run_of_an_earlier_release_pauses_where_it_would_have() -> None:
     machine = machine_of(LOOP.replace("WORK", f'type: set, params: {{n: "{SUM}"}}'))
-    asked: list[str] = []
-    machine.let_differ(lambda patch: bool(asked.append(patch)))
+    asked = let_nothing_differ(machine)
     assert pauses(machine) == 0
     assert set(asked) == {RESTS_BY_EFFORT}
 
@@ -88,7 +99,6 @@ def test_a_run_of_an_earlier_release_pauses_where_it_would_have() -> None:
 def test_a_run_with_little_to_do_does_not_say_how_it_pauses() -> None:
     """Each such word is an event in its history."""
     machine = machine_of(LOOP.replace("WORK", "type: noop"))
-    asked: list[str] = []
-    machine.let_differ(lambda patch: bool(asked.append(patch)))
+    asked = let_nothing_differ(machine)
     assert pauses(machine) == 0
     assert asked == []
