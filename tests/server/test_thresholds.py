@@ -10,7 +10,12 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+)
 from temporalio.exceptions import ApplicationError, CancelledError
 
 from flowspec.values import JsonObject
@@ -18,7 +23,7 @@ from tests.patterns.page import patterns
 from tests.server.support import Product, TemporalServer, status_of
 from tests.stage import plan_of
 
-_A_WHILE = 1.5
+_A_WHILE = 2.5
 _PATIENCE = 50.0
 Handle = WorkflowHandle[Any, Any]
 _INPUTS: dict[str, Any] = {
@@ -75,12 +80,9 @@ async def test_a_pattern_ends_or_waits_the_same(
     which is why runs that start others, at the same time, are in memory."""
     both = products[0], products[1] if "type: flow" in text else products[2]
     if "AlreadyRunning" in text:  # a critical section: they would meet in it
-        inline = await outcome(await start(both[0], text))
-        claimed = await outcome(await start(both[1], text), inline)
+        inline, claimed = [(await outcomes(await start(product, text)))[0] for product in both]
     else:
-        first, second = [await start(product, text) for product in both]
-        inline = await outcome(first)
-        claimed = await outcome(second, inline)
+        inline, claimed = await outcomes(*[await start(product, text) for product in both])
     assert claimed == inline
 
 
@@ -96,25 +98,31 @@ async def start(product: Product, text: str) -> Handle:
     )
 
 
-async def outcome(handle: Handle, expected: Any = None) -> Any:
-    """How a run of the flow ends; or what it waits for, once that is as expected, or is the same
-    for a while where nothing is expected."""
-    ending = asyncio.ensure_future(handle.result())
-    until = time.monotonic() + _PATIENCE
-    pause = _A_WHILE if expected is None else 0.1
-    found = None
+async def outcomes(*runs: Handle) -> list[Any]:
+    """How the runs of a flow end; or what they wait for, once that is the same for all of them,
+    and for a while."""
+    until, since, before = time.monotonic() + _PATIENCE, 0.0, None
+    while True:
+        found, now = [await outcome(run) for run in runs], time.monotonic()
+        if found != before:
+            before, since = found, now
+        rest = now > since + _A_WHILE and all(each == found[0] for each in found)
+        waiting = [run for run, each in zip(runs, found, strict=True) if each[0] == "waits"]
+        if rest or not waiting or now > until:
+            for run in waiting:
+                await run.terminate()
+            return found
+        await asyncio.sleep(0.2)
+
+
+async def outcome(run: Handle) -> Any:
+    """What it waits for, as long as it has not ended."""
+    if (await run.describe()).status is WorkflowExecutionStatus.RUNNING:
+        return await waits(run)
     try:
-        while not (await asyncio.wait([ending], timeout=pause))[0]:
-            before, found = found, await waits(handle)
-            rests = found == (before if expected is None else expected) and found[1] == "waiting"
-            if rests or time.monotonic() > until:
-                await handle.terminate()
-                return found
-        return ["completed", ending.result()]
+        return ["completed", await run.result()]
     except WorkflowFailureError as failure:
         return ended(failure)
-    finally:
-        ending.cancel()
 
 
 def some_input(schema: JsonObject | None) -> dict[str, Any]:
