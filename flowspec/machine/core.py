@@ -70,9 +70,6 @@ class Core(Asking):
         state, todo, handlers = self.state, self.state.todo, self._handlers
         self.effort = 0
         while todo:
-            if steps <= 0 or (self._is_tired() and self.patched(RESTS_BY_EFFORT)):
-                return False
-            steps -= 1
             self.effort += _STEP_EFFORT
             step = todo.popleft()
             name = cast(str, step[0])
@@ -80,6 +77,9 @@ class Core(Asking):
                 state.held.append(step)
             else:
                 handlers[name](*step[1:])
+            steps -= 1
+            if todo and (steps <= 0 or (self._is_tired() and self.patched(RESTS_BY_EFFORT))):
+                return False
         return True
 
     def _is_tired(self) -> bool:
