@@ -208,6 +208,7 @@ async def build_worker(
     from activities.runtime import Services, as_activity
     from activities.sharing import Sharing
     from claimcheck.interceptor import ClaimInterceptor
+    from service.patience import be_patient
     from workflows.cache import CacheEntry
     from workflows.flow import FlowWorkflow
     from workflows.lock import LockWorkflow
@@ -234,7 +235,7 @@ async def build_worker(
     )
     cache = ResultCache(client, claims)
     sharing = Sharing(client)
-    return Worker(
+    worker = Worker(
         client,
         task_queue=settings.task_queue,
         workflows=[FlowWorkflow, CacheEntry, LockWorkflow, RateWorkflow],
@@ -260,6 +261,7 @@ async def build_worker(
         max_heartbeat_throttle_interval=_HEARTBEAT_THROTTLE,
         default_heartbeat_throttle_interval=_HEARTBEAT_THROTTLE,
     )
+    return be_patient(worker)
 
 
 def _tell_of_plugins(plugins: Plugins) -> None:

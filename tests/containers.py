@@ -6,9 +6,11 @@ and say why.
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +23,7 @@ IMAGE: Final = "localhost/flowrunner-test:1"
 _ENGINE = """\
 #!/bin/sh
 export CONTAINERS_CONF={folder}/containers.conf
-exec podman --root {folder}/store --runroot {folder}/run --storage-driver vfs \\
+exec podman --root {folder}/store --runroot {run} --storage-driver vfs \\
     --cgroup-manager cgroupfs --runtime runc "$@"
 """
 _SETTINGS = """\
@@ -37,8 +39,10 @@ def make_engine(folder: Path) -> Path:
     if busybox is None or shutil.which("podman") is None or shutil.which("runc") is None:
         pytest.skip("podman, runc and busybox are not all here: see scripts/podman.sh")
     (folder / "containers.conf").write_text(_SETTINGS)
+    run = tempfile.mkdtemp(prefix="podman-")  # of at most 50 characters
+    atexit.register(shutil.rmtree, run, ignore_errors=True)
     engine = folder / "engine"
-    engine.write_text(_ENGINE.format(folder=folder))
+    engine.write_text(_ENGINE.format(folder=folder, run=run))
     engine.chmod(0o700)
     archive = folder / "image.tar"
     with tarfile.open(archive, "w") as image:

@@ -29,6 +29,7 @@ from temporalio.worker import Replayer, SharedStateManager, Worker
 
 from claimcheck import BlobMissing, ClaimCheckPlugin, MemoryStore, StoreUnavailable
 from claimcheck.keyring import Key, KeyRing
+from service.patience import be_patient
 from tests.server import archive, reports
 from tests.server.support import TemporalServer, free_port
 
@@ -48,7 +49,7 @@ async def working(client: Client, **options: Any) -> AsyncIterator[str]:
     """A worker for the programs; gives its task queue."""
     queue = new_id()
     with ThreadPoolExecutor(4) as threads:
-        async with Worker(
+        worker = Worker(
             client,
             task_queue=queue,
             **{
@@ -57,7 +58,8 @@ async def working(client: Client, **options: Any) -> AsyncIterator[str]:
                 "activity_executor": threads,
                 **options,
             },
-        ):
+        )
+        async with be_patient(worker):
             yield queue
 
 

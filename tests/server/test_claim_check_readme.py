@@ -23,6 +23,7 @@ from claimcheck import Claim, ClaimCheckPlugin, Cloakroom, MemoryStore
 from claimcheck.cloakroom import DEFAULT_CACHE, DEFAULT_THRESHOLD, MOST_IN_MEMORY, MOST_THRESHOLD
 from claimcheck.keyring import new_key
 from claimcheck.values import _DEEPEST
+from service.patience import be_patient
 from tests.server.support import ROOT, TemporalServer
 
 README = ROOT / "claimcheck" / "README.md"
@@ -68,12 +69,13 @@ async def test_streams_inline_values_and_keys_are_what_they_are_said_to_be(
     client = await Client.connect(temporal_server.address, plugins=[plugin])
     lines = program.Lines(plugin.cloakroom("default"))
     queue = f"test-{uuid.uuid4().hex[:12]}"
-    async with Worker(
+    worker = Worker(
         client,
         task_queue=queue,
         workflows=[WriteLines],
         activities=[program.settings, lines.write, lines.total],
-    ):
+    )
+    async with be_patient(worker):
         handle = await client.start_workflow(
             WriteLines.run, 100_000, id=f"test-{uuid.uuid4().hex[:12]}", task_queue=queue
         )
