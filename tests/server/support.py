@@ -6,6 +6,7 @@ Nothing here wires parts of Flowrunner together. A worker is `python worker.py`,
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -30,6 +31,7 @@ from temporalio.client import Client, WorkflowHandle
 from claimcheck import ClaimCheckPlugin, FilesystemStore
 from examples.service import Answer, HttpService, Received
 from service.devserver import DevServerOptions, arguments
+from service.errors import NoWorker
 from service.runs.looking import query
 from service.settings.sizes import parse_size
 
@@ -60,6 +62,7 @@ _PORTS = range(10_000, 32_000)
 UNCACHED = os.environ.get("TEST_UNCACHED") == "1"
 """Whether workers keep no run in memory, so that each step of each is a replay."""
 
+_A_QUESTION = timedelta(seconds=10)
 PATIENCE = 120.0 if UNCACHED else 60.0
 """Seconds. Without a cache the SDK now and then loses a workflow task, which comes again ten
 seconds later."""
@@ -91,9 +94,13 @@ def clean_environment(**settings: str) -> dict[str, str]:
 
 
 async def status_of(run: WorkflowHandle[Any, Any]) -> dict[str, Any]:
-    """What the run says of itself, as it says it; with patience for a busy machine."""
-    status: dict[str, Any] = await query(run, "status", within=timedelta(seconds=PATIENCE))
-    return status
+    """What the run says of itself, as it says it; with patience for a busy machine, on which now
+    and then a question is lost between the server and a worker that is well."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            with suppress(NoWorker):
+                status: dict[str, Any] = await query(run, "status", within=_A_QUESTION)
+                return status
 
 
 def until(condition: Callable[[], bool], *, what: str, seconds: float = PATIENCE) -> None:
