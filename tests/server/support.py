@@ -44,9 +44,11 @@ __all__ = [
     "Received",
     "Running",
     "TemporalServer",
+    "asked",
     "clean_environment",
     "free_port",
     "start_temporal",
+    "status_of",
     "temporal_binary",
     "until",
 ]
@@ -94,13 +96,18 @@ def clean_environment(**settings: str) -> dict[str, str]:
 
 
 async def status_of(run: WorkflowHandle[Any, Any]) -> dict[str, Any]:
-    """What the run says of itself, as it says it; with patience for a busy machine, on which now
-    and then a question is lost between the server and a worker that is well."""
+    """What the run says of itself, as it says it."""
+    status: dict[str, Any] = await asked(run, "status")
+    return status
+
+
+async def asked(run: WorkflowHandle[Any, Any], query_name: str) -> Any:
+    """With patience for a busy machine, on which now and then a question is lost between the
+    server and a worker that is well."""
     async with asyncio.timeout(PATIENCE):
         while True:
             with suppress(NoWorker):
-                status: dict[str, Any] = await query(run, "status", within=_A_QUESTION)
-                return status
+                return await query(run, query_name, within=_A_QUESTION)
 
 
 def until(condition: Callable[[], bool], *, what: str, seconds: float = PATIENCE) -> None:

@@ -16,7 +16,7 @@ from temporalio.client import (
 )
 from temporalio.common import WorkflowIDConflictPolicy
 
-from tests.server.support import Product, status_of
+from tests.server.support import Product, asked, status_of
 
 DEEP = reduce(lambda value, _: [value], range(400), list[Any]())
 MALFORMED: list[Any] = [None, 5, "text", [], {}, {"token": ["a"]}, DEEP]
@@ -47,7 +47,7 @@ async def test_a_lock_passes_over_what_makes_no_sense(client: Client, product: P
         await lock.signal("ask", nonsense)
         await lock.signal("give_back", nonsense)
     await lock.signal("ask", {"token": "me", "workflow_id": "nobody", "run_id": "r", "slots": "1"})
-    assert await lock.query("state") == {"holders": [], "line": []}
+    assert await asked(lock, "state") == {"holders": [], "line": []}
     await lock.terminate()
 
 

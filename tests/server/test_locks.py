@@ -28,6 +28,7 @@ from tests.server.support import (
     HttpService,
     Product,
     Received,
+    asked,
     start_temporal,
     status_of,
 )
@@ -103,7 +104,7 @@ class Runs:
     async def book(self) -> dict[str, list[dict[str, Any]]]:
         handle = self.client.get_workflow_handle(lock_id(self.lock))
         try:
-            book: dict[str, Any] = await handle.query("state")
+            book: dict[str, Any] = await asked(handle, "state")
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise

@@ -30,7 +30,7 @@ from flowspec.check import check
 from flowspec.values import Json, JsonObject
 from tests.server.plays import PLAYS, SETTINGS
 from tests.server.plays.play import CANARY, SECRET, S
-from tests.server.support import PATIENCE, Product, TemporalServer, free_port
+from tests.server.support import PATIENCE, Product, TemporalServer, asked, free_port
 
 CATALOGUE: Final = catalogue()
 TAKING: Final = [one for one in CATALOGUE.values() if one.secret_params]
@@ -216,7 +216,7 @@ def _files(folder: Path) -> Iterator[Path]:
 async def _details(run: WorkflowHandle[Any, Any]) -> str:
     """What the UI shows of the run beside its history."""
     try:
-        return str(await run.query("__temporal_workflow_metadata"))
+        return str(await asked(run, "__temporal_workflow_metadata"))
     except RPCError as error:
         return str(error)
 
