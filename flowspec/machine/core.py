@@ -31,8 +31,9 @@ _STARTS = ("node.start", "run.fill", "run.shard", "item.round", "call.again")
 
 _MOST_STEPS = 20_000
 _MOST_EFFORT = 200_000
-"""In one go, which has to be done within two seconds on a busy machine, too. The unit is a step
-of the evaluator, half a microsecond to two; then what else is done costs about so much:"""
+"""In one go, which has to be done within seconds (`service/patience.py`), on a busy machine, too.
+The unit is a step of the evaluator, which takes a third of a microsecond to two; what else is done
+costs about so many:"""
 _STEP_EFFORT = 20
 _OPERATION_EFFORT = 200
 

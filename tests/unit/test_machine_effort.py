@@ -1,4 +1,4 @@
-"""A machine that has much to do pauses: its driver has two seconds for what it does in one go."""
+"""A machine that has much to do pauses: its driver has some seconds for what it does in one go."""
 
 from __future__ import annotations
 
