@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
-from pydantic_settings import NoDecode
 
 from service.settings.contradictions import (
     HOMELESS,
@@ -76,7 +75,7 @@ def _read_origins(value: object) -> object:
     return origins
 
 
-_Size = Annotated[int, NoDecode, BeforeValidator(_read_size)]
+_Size = Annotated[int, BeforeValidator(_read_size)]
 _Account = Annotated[str, AfterValidator(_like(_ACCOUNT, "an account id"))]
 _Bucket = Annotated[str, AfterValidator(_like(_BUCKET, "a bucket"))]
 _Endpoint = Annotated[str, AfterValidator(_like(_URL, "a URL"))]
@@ -236,7 +235,7 @@ class CodecServerSettings(EnvironmentSettings):
         "a token",
         default=None,
     )
-    origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_read_origins)] = setting(
+    origins: Annotated[tuple[str, ...], BeforeValidator(_read_origins)] = setting(
         "FLOWRUNNER_CODEC_ORIGINS",
         "The web pages that may ask it, separated by commas: where Temporal's UI is.",
         "origins such as `https://temporal.example.com`, without a path",

@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any, Self, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.errors import InputWrong
 from service.settings.sizes import nearest_size
@@ -81,14 +80,14 @@ class ValueRefused(ValueError):
     """Raised by a field's validator: the text is told instead of the value that was found."""
 
 
-class EnvironmentSettings(BaseSettings):
+class EnvironmentSettings(BaseModel):
     """Read from the environment, or given by field name; never from a file."""
 
-    model_config = SettingsConfigDict(
+    model_config = ConfigDict(
         frozen=True,
-        case_sensitive=True,
-        env_ignore_empty=True,
-        populate_by_name=True,
+        validate_by_name=True,
+        validate_by_alias=True,
+        validate_default=True,
         extra="forbid",
         hide_input_in_errors=True,  # it may be a secret
     )
@@ -133,7 +132,7 @@ def load(settings: type[_Settings], known: Collection[str]) -> _Settings:
     """Read one class of settings; raises `SettingsInvalid` with everything that is wrong."""
     problems = unknown_variables(known)
     try:
-        loaded = settings()
+        loaded = settings.model_validate(_given(settings))
     except ValidationError as error:
         raise SettingsInvalid((*_bad_fields(settings, error), *problems)) from error
     if problems:
@@ -148,8 +147,13 @@ def _bad_fields(settings: type[EnvironmentSettings], error: ValidationError) -> 
     # a field is bad.
     found = {str(one["loc"][0]): one.get("ctx", {}) for one in error.errors() if one["loc"]}
     bad = [_bad(name, fields[name], ctx.get("error")) for name, ctx in found.items()]
-    given = {name: value for name in fields if (value := os.environ.get(name))}
-    return [*bad, *settings.contradictions(given)]
+    return [*bad, *settings.contradictions(_given(settings))]
+
+
+def _given(settings: type[EnvironmentSettings]) -> dict[str, str]:
+    """What is set, by variable; an empty one is not."""
+    names = [str(field.validation_alias) for field in settings.model_fields.values()]
+    return {name: value for name in names if (value := os.environ.get(name))}
 
 
 def unknown_variables(known: Collection[str]) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
 from pydantic import BeforeValidator, SecretStr
-from pydantic_settings import NoDecode
 
 from service.settings.contradictions import default_folder
 from service.settings.environment import EnvironmentSettings, setting
@@ -27,8 +26,8 @@ def _read_size(value: object) -> object:
     return parse_size(value) if isinstance(value, str) else value
 
 
-_Size = Annotated[int, NoDecode, BeforeValidator(_read_size)]
-_Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_read_texts)]
+_Size = Annotated[int, BeforeValidator(_read_size)]
+_Texts = Annotated[tuple[str, ...], BeforeValidator(_read_texts)]
 _FILES = {"store": "store.db", "vectors": "vectors.db"}
 """What is kept in which file, for who says nothing else."""
 _SPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -67,15 +66,13 @@ class NodeSettings(EnvironmentSettings):
         default=None,
         shown=_shown("store.db"),
     )
-    store_shared: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_read_spaces)] = (
-        setting(
-            "FLOWRUNNER_STORE_SHARED",
-            "The spaces that flows may share by `shared`, in `store.*` and `rag.*`, separated by "
-            "commas; `*` for all. None when empty: each flow has its own alone.",
-            "`*`, or names such as `prices,customers`",
-            default=(),
-            shown="",
-        )
+    store_shared: Annotated[tuple[str, ...] | None, BeforeValidator(_read_spaces)] = setting(
+        "FLOWRUNNER_STORE_SHARED",
+        "The spaces that flows may share by `shared`, in `store.*` and `rag.*`, separated by "
+        "commas; `*` for all. None when empty: each flow has its own alone.",
+        "`*`, or names such as `prices,customers`",
+        default=(),
+        shown="",
     )
     vectors: SecretStr | None = setting(
         "FLOWRUNNER_VECTORS",

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BeforeValidator
-from pydantic_settings import NoDecode
 
 from flowspec.durations import parse_duration
 from service.settings.environment import EnvironmentSettings, setting
@@ -70,11 +69,11 @@ def _log_format() -> Literal["console", "json"]:
     return "console" if sys.stderr.isatty() else "json"
 
 
-AddressValue = Annotated[Address, NoDecode, BeforeValidator(_read_address)]
-_Address = Annotated[Address | None, NoDecode, BeforeValidator(_read_address)]
+AddressValue = Annotated[Address, BeforeValidator(_read_address)]
+_Address = Annotated[Address | None, BeforeValidator(_read_address)]
 _Seconds = Annotated[float, BeforeValidator(_read_seconds)]
-_Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_read_folders)]
-_Names = Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_read_names)]
+_Folders = Annotated[tuple[Path, ...], BeforeValidator(_read_folders)]
+_Names = Annotated[tuple[str, ...] | None, BeforeValidator(_read_names)]
 
 
 class WorkerSettings(EnvironmentSettings):
