@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict
 
 from activities.attempt import Attempt
 from activities.errors import COMMON_ERRORS
-from activities.schemas import plain_schema
+from activities.schemas import schema_of_params, schema_of_result
 from flowspec.catalogue import ErrorType, NodeType, Objection, RetryDefaults, Tier
 from flowspec.values import JsonObject
 
@@ -27,9 +27,9 @@ class Params(BaseModel):
         extra="forbid",
         strict=True,
         frozen=True,
-        use_attribute_docstrings=True,
         validate_by_name=True,
         validate_by_alias=True,
+        defer_build=True,  # a process uses few of them
     )
 
 
@@ -95,8 +95,8 @@ def declare(
         summary=summary,
         description=description,
         example=example,
-        params_schema=plain_schema(params.model_json_schema()),
-        output_schema=plain_schema(TypeAdapter(result).json_schema(mode="serialization")),
+        params_schema=schema_of_params(params),
+        output_schema=schema_of_result(result),
         tier=tier,
         actions=actions,
         errors=(*errors, *COMMON_ERRORS),

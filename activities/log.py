@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Literal
 
-import structlog
 from typing_extensions import TypedDict
 
 from activities.attempt import Attempt
@@ -42,6 +41,8 @@ class LogResult(TypedDict):
 
 async def write(params: LogParams, _attempt: Attempt) -> LogResult:
     """The node, the flow and the run are bound to every line of an attempt already."""
+    import structlog
+
     logger = structlog.stdlib.get_logger("flowrunner.log")
     more = {} if params.data is None else {"data": _fitting(params.data)}
     message = params.message if isinstance(params.message, str) else json.dumps(params.message)

@@ -34,6 +34,7 @@ async def load_params(
 
     Fails with `InvalidParams` and raises `ClaimCheckError`.
     """
+    implementation.params.model_rebuild()  # here, for two threads would be in each other's way
     one, many = blob_parameters(implementation.params), blobs_parameters(implementation.params)
     stand_ins = StandIns()
     params = await leave_items(implementation.params, params, claims, stand_ins)

@@ -246,6 +246,8 @@ def _tried(plugins: Sequence[Plugin], own: Catalogue) -> Iterator[tuple[bool, st
     catalogue = Catalogue((*own.values(), *types))
     for each in types:
         try:
+            each.params_schema()
+            each.output_schema()
             problems = check(each.example, catalogue).problems
         except Exception as error:
             yield False, f"its declaration cannot be used: {type(error).__name__}: {error}"

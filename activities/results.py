@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -22,8 +23,12 @@ class ResultWriter:
     """Turns what one node type's handler returns into what the interpreter reads."""
 
     def __init__(self, implementation: AnyImplementation) -> None:
-        self._adapter: TypeAdapter[Any] = TypeAdapter(implementation.result)
+        self._result = implementation.result
         self._actions = implementation.node_type.actions
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[Any]:
+        return TypeAdapter(self._result)
 
     def write(self, returned: object, *, redactor: Redactor) -> JsonObject:
         """`{output, action}`; fails with `InvalidResult`."""

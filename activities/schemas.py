@@ -1,12 +1,81 @@
-"""JSON Schemas of parameters and results, made plain enough that an error about one teaches."""
+"""JSON Schemas of parameters and results, made plain enough that an error about one teaches.
+
+They are made when they are asked for, from the classes and what is written under their fields.
+"""
 
 from __future__ import annotations
 
+import ast
+import inspect
+from collections.abc import Callable
+from functools import cache
+from itertools import pairwise
+from textwrap import dedent
 from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from flowspec.values import Json, JsonObject
 
-__all__ = ["plain_schema"]
+__all__ = ["plain_schema", "schema_of_params", "schema_of_result"]
+
+
+def schema_of_params(params: type[BaseModel]) -> Callable[[], JsonObject]:
+    """What makes it, once."""
+    return cache(lambda: plain_schema(params.model_json_schema(schema_generator=_Described)))
+
+
+def schema_of_result(result: type[Any]) -> Callable[[], JsonObject]:
+    """What makes it, once."""
+    return cache(lambda: plain_schema(TypeAdapter(result).json_schema(mode="serialization")))
+
+
+class _Described(GenerateJsonSchema):
+    """With the text under a field as its description.
+
+    Pydantic can do so too, but reads the source of each class as soon as it is defined, which
+    takes every worker and command a quarter of a second.
+    """
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        made = super().model_schema(schema)
+        for base in schema["cls"].__mro__:
+            if issubclass(base, BaseModel) and base is not BaseModel:
+                _describe(made, base)
+        return made
+
+    def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> JsonSchemaValue:
+        made = super().typed_dict_schema(schema)
+        if "cls" in schema:
+            _describe(made, schema["cls"])
+        return made
+
+
+def _describe(schema: JsonSchemaValue, class_: type[Any]) -> None:
+    properties = schema.get("properties", {})
+    aliases = {name: field.alias for name, field in getattr(class_, "model_fields", {}).items()}
+    for name, text in _texts_under_fields(class_).items():
+        if (known_as := aliases.get(name) or name) in properties:
+            properties[known_as].setdefault("description", text)
+
+
+def _texts_under_fields(class_: type[Any]) -> dict[str, str]:
+    try:
+        definition = ast.parse(dedent(inspect.getsource(class_))).body[0]
+    except (OSError, TypeError, SyntaxError):  # made without a file, or written in odd ways
+        return {}
+    assert isinstance(definition, ast.ClassDef)
+    return {
+        field.target.id: inspect.cleandoc(text.value.value)
+        for field, text in pairwise(definition.body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
 
 
 def plain_schema(schema: dict[str, Any]) -> JsonObject:

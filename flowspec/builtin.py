@@ -32,8 +32,11 @@ SET = NodeType(
         "Each parameter names a variable declared under `vars` and gives its new value. All are "
         "computed from the old values, then changed together. The output is what was set."
     ),
-    params_schema={"type": "object", "minProperties": 1},
-    output_schema={"type": "object", "description": "The variables set, with their new values"},
+    params_schema=lambda: {"type": "object", "minProperties": 1},
+    output_schema=lambda: {
+        "type": "object",
+        "description": "The variables set, with their new values",
+    },
     example="""\
 flow: count
 vars: {total: 0}
@@ -48,8 +51,8 @@ NOOP = NodeType(
     name="noop",
     summary="Do nothing",
     description="A place where edges meet or part.",
-    params_schema=_object(),
-    output_schema={"type": "null"},
+    params_schema=lambda: _object(),
+    output_schema=lambda: {"type": "null"},
     example="""\
 flow: meet
 nodes:
@@ -64,13 +67,13 @@ WAIT = NodeType(
     name="wait",
     summary="Wait for a time or until a moment",
     description="A durable timer: it costs nothing while it runs and outlives every restart.",
-    params_schema=_object(
+    params_schema=lambda: _object(
         **{
             "for": _text("How long, for example `90s`, `3d` or `PT1H`", format="duration-text"),
             "until": _text("The moment, in ISO 8601 with an offset; in the past means go on"),
         }
     ),
-    output_schema=_object(until=_text("When the wait ended")),
+    output_schema=lambda: _object(until=_text("When the wait ended")),
     example="""\
 flow: patience
 nodes:
@@ -88,8 +91,8 @@ EVENT = NodeType(
         "Takes the oldest signal of that name that no other node has taken, also one that came "
         "before the node was reached. The output is what the signal carried."
     ),
-    params_schema=_object(name=_text("The signal's name; the node's id if left out")),
-    output_schema={"description": "What the signal carried"},
+    params_schema=lambda: _object(name=_text("The signal's name; the node's id if left out")),
+    output_schema=lambda: {"description": "What the signal carried"},
     example="""\
 flow: payment
 nodes:
@@ -108,7 +111,7 @@ APPROVAL = NodeType(
         "accepted; for actions other than the first the data may be left out. The decision is "
         "the node's action."
     ),
-    params_schema=_object(
+    params_schema=lambda: _object(
         title=_text("What is to be decided"),
         description=_text("What the person should know"),
         form={"type": "object", "description": "JSON Schema of the data the person gives"},
@@ -120,7 +123,7 @@ APPROVAL = NodeType(
             "description": "The possible decisions; `[approved, rejected]` if left out",
         },
     ),
-    output_schema={
+    output_schema=lambda: {
         "type": "object",
         "properties": {
             "action": _text("The decision"),
@@ -156,8 +159,8 @@ BLOCK = NodeType(
         "`timeout` and `undo` apply to the whole. Inside, variables are shared, except under "
         "`foreach`, where every item works on a copy of its own."
     ),
-    params_schema=_object(),
-    output_schema={"description": "What `output` of the block says, else null"},
+    params_schema=lambda: _object(),
+    output_schema=lambda: {"description": "What `output` of the block says, else null"},
     example="""\
 flow: each
 input: {required: [names], properties: {names: {type: array}}}
@@ -180,14 +183,16 @@ FLOW = NodeType(
         "Starts the named flow as a run of its own (a child workflow) and waits for its result; "
         "with `wait: false` goes on once it has started. The flow is looked up when it starts."
     ),
-    params_schema=_object(
+    params_schema=lambda: _object(
         "flow",
         flow=_text("The flow's name"),
         input={"type": "object", "description": "Its input"},
         wait={"type": "boolean", "description": "Wait for its result (default true)"},
         id=_text("Its workflow id; made from this run's if left out", minLength=1),
     ),
-    output_schema={"description": "The flow's output, or with `wait: false` `{id, run_id}`"},
+    output_schema=lambda: {
+        "description": "The flow's output, or with `wait: false` `{id, run_id}`"
+    },
     example="""\
 flow: parent
 nodes:
@@ -207,7 +212,7 @@ output: ${nodes.child.output}
 FAIL = NodeType(
     name="fail",
     summary="Fail on purpose",
-    params_schema=_object(
+    params_schema=lambda: _object(
         "message",
         message=_text("What went wrong, for people"),
         type=_text("The error's type, for edges and programs; `Failed` if left out", minLength=1),
@@ -228,7 +233,7 @@ RETURN = NodeType(
     name="return",
     summary="End the flow or block early, with a value",
     description="What still runs in that flow or block is cancelled; the outcome is success.",
-    params_schema=_object(value={"description": "The output; null if left out"}),
+    params_schema=lambda: _object(value={"description": "The output; null if left out"}),
     example="""\
 flow: first
 nodes:
@@ -253,7 +258,7 @@ CALL = NodeType(
         "Together the arguments may measure 256 KB; with `claims: true` large ones go through the "
         "object store, for a worker that has the claim check's plugin."
     ),
-    params_schema=_object(
+    params_schema=lambda: _object(
         "activity",
         activity=_text("The activity's name, by which its worker has it", minLength=1),
         args={"type": "array", "description": "Its arguments, in order; none if left out"},
@@ -263,7 +268,7 @@ CALL = NodeType(
             "(default false)",
         },
     ),
-    output_schema={"description": "What the activity returns, which has to be JSON"},
+    output_schema=lambda: {"description": "What the activity returns, which has to be JSON"},
     literal_params=("activity",),
     example="""\
 flow: charge

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -57,6 +57,7 @@ class Objection:
 class NodeType:
     """What a node does, seen from outside.
 
+    The schemas are made when they are asked for, for a process uses few of the types there are.
     `tier` says where it runs: `inline` in the interpreter itself, `local` and `remote` as a
     Temporal activity whose type is `name`. `actions_param` names a parameter whose list of
     strings replaces `actions`. `secret_params` are the parameters in which `${secrets.X}` may
@@ -69,8 +70,8 @@ class NodeType:
     name: str
     summary: str
     description: str = ""
-    params_schema: JsonObject = field(default_factory=lambda: {"type": "object"})
-    output_schema: JsonObject = field(default_factory=dict)
+    params_schema: Callable[[], JsonObject] = lambda: {"type": "object"}
+    output_schema: Callable[[], JsonObject] = lambda: {}
     example: str
     tier: Tier = "remote"
     actions: tuple[str, ...] = ()
@@ -90,7 +91,7 @@ class NodeType:
     @cached_property
     def judge(self) -> Judge:
         """Of its parameters."""
-        return Judge(self.params_schema)
+        return Judge(self.params_schema())
 
     @property
     def is_activity(self) -> bool:

@@ -75,7 +75,7 @@ def _node(model: type[Node], keys: Mapping[str, JsonObject], catalogue: Catalogu
 
 def _by_type(node_type: NodeType) -> JsonObject:
     then: JsonObject = {"properties": {"params": ref(_params_name(node_type))}}
-    if node_type.params_schema.get("required") or node_type.require_one:
+    if node_type.params_schema().get("required") or node_type.require_one:
         then["required"] = ["params"]
     return {"if": _is_type(node_type.name), "then": then}
 
@@ -103,7 +103,7 @@ def _params(catalogue: Catalogue) -> JsonObject:
 def _params_of(node_type: NodeType) -> JsonObject:
     """The node type's own schema, with templates let in and its rules between parameters."""
     schema = embedded(
-        node_type.params_schema, f"#/$defs/{_params_name(node_type)}", ref("template")
+        node_type.params_schema(), f"#/$defs/{_params_name(node_type)}", ref("template")
     )
     rules: list[Json] = [either(*map(has, group)) for group in node_type.require_one]
     rules += [

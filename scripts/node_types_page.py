@@ -51,7 +51,7 @@ def _section(node_type: NodeType) -> Iterator[str]:
         yield f"{node_type.description}\n"
     yield f"```yaml\n{node_type.example.rstrip()}\n```\n"
     yield from _table("Parameter", _params(node_type))
-    yield from _table("Output", _output(node_type.output_schema))
+    yield from _table("Output", _output(node_type.output_schema()))
     if node_type.actions:
         yield f"Actions: {', '.join(f'`{action}`' for action in node_type.actions)}.\n"
     yield from _table("Error", _errors(node_type))
@@ -69,8 +69,8 @@ def _table(title: str, rows: list[tuple[str, str, str]]) -> Iterator[str]:
 
 
 def _params(node_type: NodeType) -> list[tuple[str, str, str]]:
-    required = cast("list[str]", node_type.params_schema.get("required") or [])
-    rows = _properties(node_type.params_schema)
+    required = cast("list[str]", node_type.params_schema().get("required") or [])
+    rows = _properties(node_type.params_schema())
     one_of = {name for group in node_type.require_one for name in group}
     told: list[tuple[str, str, str]] = []
     for name, schema in rows:

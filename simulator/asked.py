@@ -127,7 +127,7 @@ class Asked:
         if not self._world.scene.assume and not path.startswith("~"):
             node = self._run.name_of(self._run.node_of(path))
             raise Unmocked(self._run.place_of(path), node, type, params)
-        output = sample_of(node_type.output_schema) if node_type is not None else None
+        output = sample_of(node_type.output_schema()) if node_type is not None else None
         return lambda _: Answer(output=output, assumed=True)
 
     def _mocked(self, path: str, params: Json) -> Callable[[int], Answer] | None:
@@ -225,7 +225,7 @@ def _params(call: Call | ForeignCall) -> JsonObject:
 def _misfit(node_type: NodeType, params: JsonObject) -> Failure | None:
     """What the worker says to parameters that are not what the node type takes."""
     given: JsonObject = {name: value for name, value in params.items() if value is not None}
-    found = violations(node_type.params_schema, given)  # null is as good as left out
+    found = violations(node_type.params_schema(), given)  # null is as good as left out
     if not found:
         return None
     told = "; ".join(f"{dotted(('params', *each.path))}: {each.message}" for each in found[:3])
@@ -247,9 +247,9 @@ def _fitting(answer: Answer, node_type: NodeType | None, path: str) -> Answer:
     if answer.failure is not None:
         _demand_known(answer.failure, node_type, path)
         return answer
-    if not node_type.output_schema:
+    if not node_type.output_schema():
         return answer
-    schema = node_type.output_schema
+    schema = node_type.output_schema()
     output = completed(answer.output, schema) if answer.output is not None else sample_of(schema)
     found = violations(schema, output)
     if found:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, NotRequired
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from activities.agent.conversation import Asked, Result
@@ -18,7 +18,7 @@ from activities.llm.chat import LLM_CHAT, Stop
 from activities.llm.endpoint import Endpoint, Price, Usage
 from activities.llm.errors import ENDPOINT_ERRORS, INVALID_OUTPUT
 from activities.llm.messages import Part
-from activities.schemas import plain_schema
+from activities.schemas import schema_of_params, schema_of_result
 from activities.shaping.validate import INVALID_SCHEMA
 from flowspec.catalogue import ErrorType, NodeType
 from flowspec.values import Json
@@ -162,8 +162,8 @@ AGENT = NodeType(
         "it tools that may do only what anybody who can write to it may do, and let people decide "
         "by a tool of type `approval`."
     ),
-    params_schema=plain_schema(AgentParams.model_json_schema()),
-    output_schema=plain_schema(TypeAdapter(AgentResult).json_schema(mode="serialization")),
+    params_schema=schema_of_params(AgentParams),
+    output_schema=schema_of_result(AgentResult),
     example="""\
 flow: weather-desk
 input: {required: [question], properties: {question: {type: string}}}

@@ -179,7 +179,7 @@ class NodeReads:
         if node.type == "block":
             return _of_literal(node)
         node_type = self._catalogue.get(node.type)
-        return node_type.output_schema if node_type is not None else None
+        return node_type.output_schema() if node_type is not None else None
 
 
 def _of_literal(node: Node) -> JsonObject | None:

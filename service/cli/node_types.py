@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from difflib import get_close_matches
 from typing import cast
 
@@ -44,8 +44,11 @@ def problems(catalogue: Catalogue) -> list[str]:
 
 def as_json(node_type: NodeType, catalogue: Catalogue) -> JsonObject:
     """The declaration; `package` is null for what is built in."""
-    data: JsonObject = json.loads(json.dumps(asdict(replace(node_type, objections=None))))
-    del data["objections"]  # which is code
+    declared = asdict(node_type)
+    del declared["objections"]  # which is code
+    declared["params_schema"] = node_type.params_schema()
+    declared["output_schema"] = node_type.output_schema()
+    data: JsonObject = json.loads(json.dumps(declared))
     return {**data, "package": catalogue.packages.get(node_type.name)}
 
 
@@ -63,8 +66,8 @@ def _lines(node_type: NodeType, package: str | None) -> Iterator[str]:
         yield from ("", node_type.description)
     if rows := [_param(*one) for one in _params(node_type)]:
         yield from ("", "Parameters", _indented(columns(rows)))
-    if node_type.output_schema:
-        yield from ("", "Output", _indented(_output(node_type.output_schema)))
+    if node_type.output_schema():
+        yield from ("", "Output", _indented(_output(node_type.output_schema())))
     if node_type.actions:
         yield from ("", f"Actions: {', '.join(node_type.actions)}")
     if node_type.errors:
@@ -86,7 +89,7 @@ _TIERS = {
 
 
 def _params(node_type: NodeType) -> Iterator[tuple[str, JsonObject, bool]]:
-    schema = node_type.params_schema
+    schema = node_type.params_schema()
     required = cast("list[str]", schema.get("required") or [])
     properties = cast("dict[str, JsonObject]", schema.get("properties") or {})
     for name, one in properties.items():

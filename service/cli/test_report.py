@@ -62,7 +62,7 @@ def _against(tried: Tried, catalogue: Catalogue) -> Iterator[Line]:
 def _advice(unmocked: Unmocked, catalogue: Catalogue) -> Iterator[str]:
     """The mock to write."""
     node_type = catalogue.get(unmocked.type)
-    sample = sample_of(node_type.output_schema) if node_type is not None else None
+    sample = sample_of(node_type.output_schema()) if node_type is not None else None
     mock: JsonObject = {"mocks": {unmocked.node: {"output": sample}}}
     yield visible(f"it is told {json.dumps(unmocked.params, ensure_ascii=False)}")
     yield "say what it answers:"

@@ -42,7 +42,7 @@ MARK: Final = "Mk3OpenMarker8Yt"
 
 
 def _params(node_type: NodeType) -> Mapping[str, Any]:
-    properties = node_type.params_schema.get("properties", {})
+    properties = node_type.params_schema().get("properties", {})
     assert isinstance(properties, dict)
     return properties
 
@@ -359,7 +359,7 @@ def _example_with(node_type: NodeType, param: str) -> JsonObject:
     excluded = {one for group in node_type.exclusive if param in group for one in group}
     example = _find(yaml.safe_load(node_type.example), node_type.name)
     given = {key: _plain(example[key]) for key in example if key not in excluded}
-    properties = cast(JsonObject, node_type.params_schema["properties"])
+    properties = cast(JsonObject, node_type.params_schema()["properties"])
     for key, value in given.items():
         if value == "x" and cast(JsonObject, properties[key]).get("type") == "array":
             given[key] = [value]

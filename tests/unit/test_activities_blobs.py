@@ -175,7 +175,7 @@ async def test_text_and_json_are_read_from_the_bytes(claims: Claims) -> None:
 
 
 def test_a_blob_is_any_json_in_the_schema_and_only_top_level_fields_are_left() -> None:
-    assert taking().node_type.params_schema["properties"] == {
+    assert taking().node_type.params_schema()["properties"] == {
         "body": {"description": "However large."},
         "in": {},
         "plain": {},

@@ -60,7 +60,7 @@ SAMPLE = declare(
 
 
 def test_the_parameter_schema_is_closed_plain_and_documented() -> None:
-    assert SAMPLE.node_type.params_schema == {
+    assert SAMPLE.node_type.params_schema() == {
         "type": "object",
         "additionalProperties": False,
         "required": ["title"],
@@ -85,7 +85,7 @@ def test_the_parameter_schema_is_closed_plain_and_documented() -> None:
             "many": {"type": "array", "items": {"type": "string"}},
         },
     }
-    assert SAMPLE.node_type.output_schema == {
+    assert SAMPLE.node_type.output_schema() == {
         "type": "object",
         "required": ["title"],
         "properties": {"title": {"type": "string"}},

@@ -129,7 +129,7 @@ async def test_results_with_types_hold_what_is_kept(claims: Claims) -> None:
 
     assert isinstance((await output(typed, claims, File))["body"], Claim)
     assert isinstance((await output(modelled, claims, Modelled))["files"][0], Claim)
-    assert node(typed, File).node_type.output_schema["properties"] == {
+    assert node(typed, File).node_type.output_schema()["properties"] == {
         "name": {"type": "string"},
         "body": {},
     }

@@ -24,7 +24,7 @@ from flowspec.source import read_yaml
 REQUEST = NodeType(
     name="http.request",
     summary="Send a request",
-    params_schema={
+    params_schema=lambda: {
         "type": "object",
         "properties": {
             "url": {"type": "string", "format": "uri", "description": "Where to"},
@@ -49,7 +49,7 @@ REQUEST = NodeType(
 WEBHOOK = NodeType(
     name="webhook.send",
     summary="Send a webhook",
-    params_schema={
+    params_schema=lambda: {
         "type": "object",
         "properties": {"url": {}, "secret": {}, "payload": {}},
         "required": ["url", "secret", "payload"],

@@ -46,7 +46,7 @@ def test_there_is_enough_to_look_at() -> None:
 
 def test_the_node_type_of_the_guide_is_sound(module: ModuleType) -> None:
     assert flaws(module.NODE_TYPES) == []
-    assert violations(module.TEXT_COUNT.node_type.params_schema, {"text": 1})
+    assert violations(module.TEXT_COUNT.node_type.params_schema(), {"text": 1})
 
 
 @pytest.mark.usefixtures("module")

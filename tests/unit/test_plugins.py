@@ -75,7 +75,6 @@ BROKEN_ALTOGETHER = {
     "": "it cannot be imported: AttributeError: module 'broken_one' has no attribute 'NODE_TYPES'",
     "NODE_TYPES = made('acme.hello')": "it names a value of type Implementation, not a",
     "import json as NODE_TYPES": "it names a module, not the node types in it",
-    "class Wrong: ...\nNODE_TYPES = [made('acme.hello', params=Wrong)]": "AttributeError",
 }
 
 
@@ -99,7 +98,7 @@ def test_an_entry_point_without_what_it_names_is_told_what_to_name(site: Site) -
     assert trouble.advice == "let it name 'acme_nodes:NODE_TYPES'"
 
 
-OTHER = "import pydantic\nclass Other(pydantic.BaseModel): ...\n"
+OTHER = "import sys, pydantic\nclass Other(pydantic.BaseModel): ...\n"
 FLAWED = {
     '"nonsense"': "it is a value of type str, not what `declare` returns",
     'made("hello")': "'hello' is no name for a plug-in's node type",
@@ -112,6 +111,8 @@ FLAWED = {
     'made("acme.x", errors=("Boom",))': "its errors are not all `ErrorType`",
     'made("acme.x", secret_params=("key",))': "secret_params names 'key', which is none of its",
     'made("acme.x", params=Other)': "of type ModelMetaclass, not a subclass of `Params`",
+    'made("acme.x", params=int)': "of type type, not a subclass of `Params`",
+    'made("acme.x", result=type(sys))': "its declaration cannot be used: PydanticSchemaGeneration",
     'made("log.x", exclusive=(1,))': "its declaration cannot be used: TypeError: ",
     'made("http.request")': "Flowrunner has a node type of that name itself",
 }
