@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict, replace
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -253,6 +254,7 @@ async def build_worker(
             sharing.reserve,
         ],
         interceptors=[ClaimInterceptor(cloakroom)],
+        build_id=f"flowrunner {version('flowrunner')}",  # the SDK's takes a hash of all code
         max_concurrent_activities=settings.max_concurrent_activities,
         max_concurrent_local_activities=settings.max_concurrent_activities,
         max_concurrent_workflow_tasks=settings.max_concurrent_workflow_tasks,

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,19 @@ def test_health_answers_by_path(own_product: Product) -> None:
     assert get(address, "/healthz") == (200, "live\n")
     assert get(address, "/readyz") == (200, "ready\n")
     assert get(address, "/other")[0] == 404
+
+
+async def test_the_history_says_which_release_took_each_step(make_product: MakeProduct) -> None:
+    product = make_product()
+    product.start_worker()
+    run = await start(product, "flow: one\nnodes:\n  a: {type: noop}\n")
+    await asyncio.wait_for(run.result(), 60)
+    steps = [
+        event.workflow_task_completed_event_attributes.worker_version.build_id
+        async for event in run.fetch_history_events()
+        if event.HasField("workflow_task_completed_event_attributes")
+    ]
+    assert {*steps} == {f"flowrunner {version('flowrunner')}"}
 
 
 async def test_metrics_are_offered_to_prometheus(own_product: Product) -> None:
