@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,6 @@ HEAVY = (
     *STORE,
     "temporalio",
     "httpx2",
-    "pydantic_settings",
     "starlette",
     "structlog",
     "uvicorn",
@@ -81,7 +79,7 @@ def test_the_catalogue_is_shown_without_temporal_or_any_handlers_libraries() -> 
 def test_a_flow_is_checked_without_temporal_or_the_store(tmp_path: Path) -> None:
     flow = tmp_path / "one.yaml"
     flow.write_text("flow: one\nnodes:\n  a: {type: noop}\n", encoding="utf-8")
-    assert not _modules("validate", str(flow)) & {"temporalio", *STORE}
+    assert not _modules("validate", str(flow)) & {"temporalio", "structlog", *STORE}
     done = _flowrunner("validate", str(flow), BLOB_STORAGE_TYPE="s3")
     assert done.returncode == 0, done.stderr
 
@@ -106,17 +104,6 @@ def test_whatever_connects_tells_a_wrong_setting_of_the_store(arguments: list[st
     done = _flowrunner(*arguments, BLOB_STORAGE_TYPE="s3")
     assert done.returncode == 2
     assert done.stderr.startswith(f"flowrunner: {NO_BUCKET}")
-
-
-def test_help_takes_less_than_half_a_second() -> None:
-    def taken() -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert _flowrunner("--help").returncode == 0
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-    # Of the processor, for the machine may be busy with other tests; the best of some.
-    assert min(taken() for _ in range(3)) < 0.5
 
 
 def test_the_version_is_printed() -> None:
