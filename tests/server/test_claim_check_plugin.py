@@ -31,7 +31,7 @@ from claimcheck import BlobMissing, ClaimCheckPlugin, MemoryStore, StoreUnavaila
 from claimcheck.keyring import Key, KeyRing
 from service.patience import be_patient
 from tests.server import archive, reports
-from tests.server.support import TemporalServer, free_port
+from tests.server.support import TemporalServer, asked, free_port
 
 MB = 1_000_000
 KEYS = KeyRing(keys=(Key(id="k1", secret=bytes(range(32))),))
@@ -83,7 +83,7 @@ async def made_report(client: Client, queue: str, size: int) -> WorkflowHandle[A
     )
     await handle.signal(reports.MakeReport.hear, "s" * size)
     assert await handle.execute_update(reports.MakeReport.reply, "u" * size) == "u" * size
-    assert await handle.query(reports.MakeReport.last) in ("u" * size, "s" * size)
+    assert await asked(handle, "last") in ("u" * size, "s" * size)
     return handle
 
 
