@@ -14,7 +14,7 @@ from flowspec.check import check
 from flowspec.plan import Plan
 from flowspec.problems import Problem
 from flowspec.problems import text as problem_lines
-from service.cli.checking import is_test_file, read_file, yaml_in
+from service.cli.flow_files import is_test_file, read_file, yaml_in
 from service.errors import InputWrong
 from service.settings import load_worker_settings
 from simulator.casefile import CaseFile, parse_cases

@@ -6,23 +6,25 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from temporalio.client import Client, WorkflowHandle
 
-from flowspec.catalogue import Catalogue
 from flowspec.jsonschemas import check_input
 from flowspec.problems import as_json, text
 from flowspec.values import JsonObject
-from service.cli.checking import checked_plan, is_file, known_input
 from service.cli.context import connected
 from service.cli.ending import Waiting, not_started, print_started, read_waiting
+from service.cli.flow_files import is_file, known_input
 from service.cli.inputs import read_input
 from service.cli.screen import note
 from service.cli.watching import watch_to_end
 from service.errors import AlreadyRunning, InputInvalid, InputWrong, ServiceError
 from service.runs.starting import StartRequest, new_workflow_id, start
 from service.settings import load_worker_settings
+
+if TYPE_CHECKING:
+    from flowspec.catalogue import Catalogue
 
 __all__ = ["Launch", "launch"]
 
@@ -71,6 +73,8 @@ def _request(wanted: Launch, catalogue: Callable[[], Catalogue]) -> StartRequest
     plan = yaml = None
     flow = wanted.target
     if is_file(wanted.target):
+        from service.cli.checking import checked_plan  # not for a name: that is the worker's work
+
         checked = checked_plan(wanted.target, catalogue())
         plan = checked.plan
         assert plan is not None

@@ -15,8 +15,9 @@ from flowspec.model import Flow, parse_flow
 from flowspec.moments import ZoneUnknown, zone_named
 from flowspec.schedules import Overlap
 from flowspec.values import Json, JsonObject
-from service.cli.checking import checked_plan, in_flows_dir
+from service.cli.checking import checked_plan
 from service.cli.context import connected
+from service.cli.flow_files import in_flows_dir
 from service.cli.screen import columns, note, print_json, print_text
 from service.errors import InputWrong
 from service.pollers import is_polled

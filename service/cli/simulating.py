@@ -9,9 +9,10 @@ from typing import TextIO
 
 from flowspec.problems import text as problem_lines
 from flowspec.values import JsonObject
-from service.cli.checking import checked_plan, read_file
+from service.cli.checking import checked_plan
 from service.cli.composition import Composition
 from service.cli.exits import Ending, ExitCode
+from service.cli.flow_files import read_file
 from service.cli.flow_tests import known_flows
 from service.cli.inputs import read_input
 from service.cli.played_lines import as_json, lasted, played_lines

@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.cli.checking import is_test_file, yaml_in
 from service.cli.composition import Composition
 from service.cli.exits import ExitCode
+from service.cli.flow_files import is_test_file, yaml_in
 from service.cli.flow_tests import FileTried, coverages, find_tests, try_files
 from service.cli.played_lines import Line
 from service.cli.screen import note, print_json, stdout

@@ -10,7 +10,7 @@ import yaml
 
 from activities.catalogue import catalogue
 from flowspec.check import check
-from service.cli.checking import is_test_file
+from service.cli.flow_files import is_test_file
 from tests.applications import APPLICATIONS, EXAMPLES
 from tests.project.markdown import links
 from tests.server.support import ROOT

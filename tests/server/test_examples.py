@@ -14,7 +14,7 @@ import yaml
 
 from examples.llm_service import play_model
 from examples.service import HttpService, play
-from service.cli.checking import is_test_file
+from service.cli.flow_files import is_test_file
 from tests.server.support import ROOT, Product, TemporalServer, until
 
 EXAMPLES = ROOT / "examples"

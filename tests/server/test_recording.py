@@ -21,8 +21,8 @@ import worker
 import worker_settings
 from examples.llm_service import play_model
 from examples.service import HttpService, play
-from service.cli.checking import yaml_in
 from service.cli.composition import Composition
+from service.cli.flow_files import yaml_in
 from service.cli.recording import as_test, read_run
 from service.errors import InputWrong
 from tests.flow_tests import try_all

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from activities.catalogue import catalogue
-from service.cli.checking import check_files, checked_plan, known_input
+from service.cli.checking import check_files, checked_plan
+from service.cli.flow_files import known_input
 from service.errors import InputWrong
 
 FLOW = "flow: hello\ninput: {properties: {zip: {type: string}}}\nnodes:\n  a: {type: noop}\n"

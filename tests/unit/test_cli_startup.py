@@ -84,6 +84,13 @@ def test_a_flow_is_checked_without_temporal_or_the_store(tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
 
 
+def test_what_starts_a_flow_by_name_loads_no_checker() -> None:
+    code = "import service.cli.launching, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "flowspec.problems" in done.stdout.split()
+    assert not {"flowspec.check", "flowspec.document"} & set(done.stdout.split())
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["nodes"], ["schema"], ["version"]])
 def test_what_needs_no_store_minds_no_wrong_setting_of_one(arguments: list[str]) -> None:
     assert _flowrunner(*arguments, BLOB_STORAGE_TYPE="s3").returncode == 0
