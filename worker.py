@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict, replace
 from datetime import timedelta
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -196,6 +195,8 @@ async def build_worker(
     options: Options,
 ) -> Worker:
     """The worker with everything it serves; it is not running yet."""
+    from importlib.metadata import version
+
     from temporalio.worker import Worker
 
     from activities.cache import ResultCache
