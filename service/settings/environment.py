@@ -81,7 +81,7 @@ class ValueRefused(ValueError):
 
 
 class EnvironmentSettings(BaseModel):
-    """Read from the environment, or given by field name; never from a file."""
+    """What `load` reads from the environment, or somebody gives by field name."""
 
     model_config = ConfigDict(
         frozen=True,
