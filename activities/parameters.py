@@ -34,7 +34,7 @@ async def load_params(
 
     Fails with `InvalidParams` and raises `ClaimCheckError`.
     """
-    implementation.params.model_rebuild()  # here, for two threads would be in each other's way
+    implementation.params.model_rebuild()  # here: in threads, pydantic 2.12 is in its own way
     one, many = blob_parameters(implementation.params), blobs_parameters(implementation.params)
     stand_ins = StandIns()
     params = await leave_items(implementation.params, params, claims, stand_ins)

@@ -69,8 +69,9 @@ def _table(title: str, rows: list[tuple[str, str, str]]) -> Iterator[str]:
 
 
 def _params(node_type: NodeType) -> list[tuple[str, str, str]]:
-    required = cast("list[str]", node_type.params_schema().get("required") or [])
-    rows = _properties(node_type.params_schema())
+    declared = node_type.params_schema()
+    required = cast("list[str]", declared.get("required") or [])
+    rows = _properties(declared)
     one_of = {name for group in node_type.require_one for name in group}
     told: list[tuple[str, str, str]] = []
     for name, schema in rows:

@@ -247,9 +247,9 @@ def _fitting(answer: Answer, node_type: NodeType | None, path: str) -> Answer:
     if answer.failure is not None:
         _demand_known(answer.failure, node_type, path)
         return answer
-    if not node_type.output_schema():
-        return answer
     schema = node_type.output_schema()
+    if not schema:
+        return answer
     output = completed(answer.output, schema) if answer.output is not None else sample_of(schema)
     found = violations(schema, output)
     if found:

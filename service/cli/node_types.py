@@ -66,8 +66,8 @@ def _lines(node_type: NodeType, package: str | None) -> Iterator[str]:
         yield from ("", node_type.description)
     if rows := [_param(*one) for one in _params(node_type)]:
         yield from ("", "Parameters", _indented(columns(rows)))
-    if node_type.output_schema():
-        yield from ("", "Output", _indented(_output(node_type.output_schema())))
+    if output := node_type.output_schema():
+        yield from ("", "Output", _indented(_output(output)))
     if node_type.actions:
         yield from ("", f"Actions: {', '.join(node_type.actions)}")
     if node_type.errors:

@@ -16,6 +16,7 @@ from activities.errors import COMMON_ERRORS, NodeFailed
 from activities.http.request import HTTP_REQUEST
 from activities.log import LOG
 from activities.parameters import read_params
+from flowspec.catalogue import NodeType
 from flowspec.values import Json, JsonObject
 
 
@@ -99,8 +100,8 @@ def test_every_node_type_declares_the_errors_of_any_attempt() -> None:
 
 
 @pytest.mark.parametrize("node_type", [HTTP_REQUEST.node_type, LOG.node_type])
-def test_every_parameter_is_described(node_type: object) -> None:
-    schema: JsonObject = getattr(node_type, "params_schema")  # noqa: B009
+def test_every_parameter_is_described(node_type: NodeType) -> None:
+    schema = node_type.params_schema()
     undescribed = [place for place in _undescribed(schema) if not place.startswith("auth.basic.")]
     assert undescribed == ["auth.api_key.value"] * ("auth" in str(schema))
 
